@@ -1,0 +1,63 @@
+/**
+ * What the process room (master, workers) and the protocols it runs (http, later stream and mail) know of
+ * each other: which sockets to listen on, and when to start and stop serving.
+ */
+import type { AnyModule, Place, Scope } from '../config/contract.ts';
+import type { ErrorLog } from '../log/error-log.ts';
+
+/** A socket to listen on, as `listen` describes it. Two specs with the same `key` are one socket. */
+export interface ListenSpec {
+  /** `0.0.0.0:80`, `[::]:80`, `unix:/path`: how nginx prints it, and the identity across reloads. */
+  readonly key: string;
+  readonly family: 'ipv4' | 'ipv6' | 'unix';
+  /** The numeric address without brackets, or the path of a unix socket. */
+  readonly address: string;
+  /** 0 for unix. */
+  readonly port: number;
+  readonly backlog: number;
+  readonly reuseport: boolean;
+  readonly ipv6only: boolean;
+  readonly deferred: boolean;
+  /** Bytes; undefined leaves the system's. */
+  readonly rcvbuf: number | undefined;
+  readonly sndbuf: number | undefined;
+  readonly fastopen: number | undefined;
+  /** `so_keepalive`: off, on, or with idle, interval (seconds) and count; undefined leaves the system's. */
+  readonly keepalive: undefined | boolean | { idle?: number; interval?: number; count?: number };
+  /** The `listen` directive, for messages. */
+  readonly place: Place;
+}
+
+/** What a worker serves, built from one configuration. Building has no side effects; `open` has. */
+export interface Service {
+  readonly listens: readonly ListenSpec[];
+  /** What must be made before privileges are dropped (logs, temporary folders, keys). Throws with a reason. */
+  prepare(context: WorkerContext): void;
+  /** Begins to accept. `fds`: the listening descriptors by `ListenSpec.key`; with reuseport one a worker. */
+  open(fds: ReadonlyMap<string, number>): void;
+  /** Graceful: stop accepting, close idle connections, call `done` when the last busy one has finished. */
+  drain(done: () => void): void;
+  /** At once: every connection is closed. */
+  close(): void;
+  /** USR1: log files are opened again by name. */
+  reopen(): void;
+}
+
+/** What a worker tells its services. */
+export interface WorkerContext {
+  /** 0-based; the master's own (master_process off) is 0. */
+  readonly worker: number;
+  readonly workers: number;
+  /** uid and gid to give to files made before privileges are dropped; undefined when not root. */
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly log: ErrorLog;
+  /** `worker_connections`: the most connections of one worker. */
+  readonly connections: number;
+}
+
+/** The program: its modules in order, and how a read configuration becomes services. */
+export interface Program {
+  readonly modules: readonly AnyModule[];
+  /** Called once when the whole file has been read without an error. */
+  services(main: Scope): readonly Service[];
+}
