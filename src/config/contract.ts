@@ -182,7 +182,7 @@ export interface Module<D extends Table, X> {
   readonly name: string;
   readonly directives: D;
   /** Work across directives, once per level that is kept (a location, a server), at load. */
-  readonly derive?: (conf: Conf<D>, scope: Scope) => X;
+  derive?(conf: Conf<D>, scope: Scope): X;
 }
 export interface AnyModule {
   readonly name: string;

@@ -1,5 +1,15 @@
 /** nginx's log levels, from the gravest; a log of level N writes what is at N or below. */
-export const LEVELS = ['stderr', 'emerg', 'alert', 'crit', 'error', 'warn', 'notice', 'info', 'debug'] as const;
+export const LEVELS = [
+  'stderr',
+  'emerg',
+  'alert',
+  'crit',
+  'error',
+  'warn',
+  'notice',
+  'info',
+  'debug',
+] as const;
 export type LevelName = (typeof LEVELS)[number];
 
 export const EMERG = 1;

@@ -1,0 +1,113 @@
+/** Header lines of a request or reply: in order, with duplicates, names as they were written. */
+
+/** A header name that has been seen before: checked and lower-cased once, compared by identity. */
+export interface HeaderName {
+  /** As written. */
+  readonly text: string;
+  readonly lower: string;
+  /** Which well-known header of `KNOWN` it is; 0 for none. */
+  readonly known: number;
+  /** `-1`: not a valid name (nginx's ignore_invalid_headers); 0 valid; 1 valid only with underscores_in_headers. */
+  readonly validity: -1 | 0 | 1;
+}
+
+/** The request's head beyond its first line. */
+export class HeadersIn {
+  readonly names: HeaderName[] = [];
+  readonly values: string[] = [];
+  /** Host as the request line or the Host header gives it, without port, lower case, validated; '' when absent. */
+  host = '';
+  /** -1 when not given. */
+  contentLength = -1;
+  chunked = false;
+  /** What the Connection header says: neither, close or keep-alive. */
+  connectionClose = false;
+  connectionKeepAlive = false;
+  /** Expect: 100-continue. */
+  expectContinue = false;
+
+  /** The first value of the header with that lower-case name. */
+  get(lower: string): string | undefined {
+    const names = this.names;
+    for (let i = 0; i < names.length; i++) {
+      if (names[i]?.lower === lower) return this.values[i];
+    }
+    return undefined;
+  }
+
+  /** All values of that header, joined as nginx joins them (`, `; Cookie with `; `). */
+  joined(lower: string): string | undefined {
+    let text: string | undefined;
+    const names = this.names;
+    for (let i = 0; i < names.length; i++) {
+      if (names[i]?.lower !== lower) continue;
+      const value = this.values[i] ?? '';
+      text = text === undefined ? value : text + (lower === 'cookie' ? '; ' : ', ') + value;
+    }
+    return text;
+  }
+}
+
+/** The reply's head, as handlers and filters make it; the protocol's writer turns it into bytes. */
+export class HeadersOut {
+  status = 0;
+  /** The reason phrase with the status, when an upstream gave its own: `404 Nope`. */
+  statusLine = '';
+  contentType = '';
+  charset = '';
+  /** Bytes; -1 when not known before the end. */
+  contentLength = -1;
+  /** Seconds since the epoch; -1 when not known. */
+  lastModified = -1;
+  etag = '';
+  location = '';
+  contentEncoding = '';
+  /** Set by handlers that can answer ranges. */
+  acceptRanges = false;
+  /** Given by an upstream whose own is passed on (`proxy_pass_header Server`); '' for ours. */
+  server = '';
+  date = '';
+  /** All other lines: name, value, name, value ... */
+  readonly lines: string[] = [];
+  /** Trailer lines, in the same form. */
+  trailers: string[] | undefined = undefined;
+
+  add(name: string, value: string): void {
+    this.lines.push(name, value);
+  }
+
+  /** The first value of a line in `lines`, by lower-case name. */
+  line(lower: string): string | undefined {
+    const lines = this.lines;
+    for (let i = 0; i < lines.length; i += 2) {
+      if (lines[i]?.toLowerCase() === lower) return lines[i + 1];
+    }
+    return undefined;
+  }
+
+  /** Removes every line of that lower-case name. */
+  remove(lower: string): void {
+    const lines = this.lines;
+    let kept = 0;
+    for (let i = 0; i < lines.length; i += 2) {
+      const name = lines[i] ?? '';
+      if (name.toLowerCase() === lower) continue;
+      lines[kept] = name;
+      lines[kept + 1] = lines[i + 1] ?? '';
+      kept += 2;
+    }
+    lines.length = kept;
+  }
+
+  /** Everything that describes a body or an earlier answer is forgotten: before an error page. */
+  clear(): void {
+    this.statusLine = '';
+    this.contentType = '';
+    this.charset = '';
+    this.contentLength = -1;
+    this.lastModified = -1;
+    this.etag = '';
+    this.contentEncoding = '';
+    this.acceptRanges = false;
+  }
+}

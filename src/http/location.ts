@@ -1,0 +1,64 @@
+/** A location, server or address as requests meet it: everything compiled, nothing read from directives again. */
+import type { AnyModule, Conf, Module, Table } from '../config/contract.ts';
+import type { ErrorLog } from '../log/error-log.ts';
+import type { CoreConf } from './core-conf.ts';
+import type { Handler, HeaderFilter } from './module.ts';
+
+export type LocationKind = 'server' | 'prefix' | 'exact' | 'regex' | 'named' | 'if' | 'limit_except';
+
+export class Location {
+  /** The merged configuration of the core module here. */
+  core!: CoreConf;
+  errorLog!: ErrorLog;
+  /** What each phase runs here. */
+  rewrite: readonly Handler[] = [];
+  preaccess: readonly Handler[] = [];
+  access: readonly Handler[] = [];
+  precontent: readonly Handler[] = [];
+  contents: readonly Handler[] = [];
+  log: readonly Handler[] = [];
+  /** The location's own content handler (`proxy_pass`). */
+  content: Handler | undefined = undefined;
+  headerFilters: readonly HeaderFilter[] = [];
+  /** Locations inside this one; undefined when there are none. */
+  inner: LocationTable | undefined = undefined;
+  /** Merged configurations by module. */
+  readonly confs = new Map<AnyModule, unknown>();
+
+  constructor(
+    readonly kind: LocationKind,
+    /** The path, pattern or `@name` as written. */
+    readonly name: string,
+    /** `^~`: no regular expression is tried after it. */
+    readonly noRegex: boolean,
+    readonly regex: RegExp | undefined,
+    /** Made by proxy_pass and its like on a prefix that ends in a slash: `/x` is redirected to `/x/`. */
+    public autoRedirect: boolean,
+  ) {}
+
+  /** The merged configuration of any module here; for work outside the hot path. */
+  confOf<D extends Table, X>(module: Module<D, X>): Conf<D> & X {
+    return this.confs.get(module) as Conf<D> & X;
+  }
+}
+
+/** The locations of one block, ready to be searched; see find-location.ts. */
+export interface LocationTable {
+  readonly exact: ReadonlyMap<string, Location>;
+  /** Longest first. */
+  readonly prefixes: readonly Location[];
+  /** In the order of the file. */
+  readonly regexes: readonly Location[];
+  /** Named locations, on a server's table only. */
+  readonly named: ReadonlyMap<string, Location>;
+}
+
+export class Server {
+  /** The first server_name, for `$server_name` and the logs. */
+  name = '';
+  /** What holds outside of any location. */
+  location!: Location;
+  postRead: readonly Handler[] = [];
+  serverRewrite: readonly Handler[] = [];
+  locations!: LocationTable;
+}

@@ -1,0 +1,62 @@
+/**
+ * The contract of an http module: the configuration contract plus variables, phases and filters. A module is
+ * one file under modules/ and one line in modules/index.ts. Every hook is a factory that runs when the
+ * configuration is compiled, for each location (or server): it answers with the handler that will run for
+ * requests there, or undefined when the module is off there, and a location pays nothing for it.
+ */
+import type { AnyModule, Conf, Module, Scope, Table } from '../config/contract.ts';
+import type { HttpBuild } from './build.ts';
+import type { Location } from './location.ts';
+import type { Request } from './request.ts';
+import type { Data, BodySink } from './output.ts';
+import type { VariableDefinition } from './variables.ts';
+import type { Verdict } from './verdict.ts';
+
+/** The phases that modules may take part in, in order; see phases.ts for what each verdict does there. */
+export const PHASES = ['post-read', 'server-rewrite', 'rewrite', 'preaccess', 'access', 'precontent', 'content', 'log'] as const;
+export type Phase = (typeof PHASES)[number];
+
+export type Handler = (request: Request) => Verdict;
+
+/**
+ * Sees the reply's head before it is sent and may change it. To change the body too, put a sink of your own
+ * before the request's: `request.sink = new MySink(request.sink)`.
+ */
+export type HeaderFilter = (request: Request) => void;
+
+/** What a factory is told beside its own merged configuration. */
+export interface Place {
+  readonly location: Location;
+  readonly build: HttpBuild;
+  readonly scope: Scope;
+}
+
+export interface HttpModule<D extends Table, X> extends Module<D, X> {
+  /** Variables by name without `$`; a name ending in `_` is a prefix (`http_`, `arg_`). */
+  readonly variables?: Readonly<Record<string, VariableDefinition>>;
+  /** Runs once when the http block begins, before any of its statements. */
+  begin?(build: HttpBuild): void;
+  /** Runs once when the http block is complete, before locations are compiled. */
+  complete?(build: HttpBuild): void;
+  readonly phases?: { readonly [P in Phase]?: PhaseFactory<Conf<D> & X>['make'] };
+  /** The handler that owns a location's content (`proxy_pass`, `stub_status`): before the content phase. */
+  content?(conf: Conf<D> & X, place: Place): Handler | undefined;
+  headerFilter?(conf: Conf<D> & X, place: Place): HeaderFilter | undefined;
+}
+interface PhaseFactory<C> {
+  make(conf: C, place: Place): Handler | undefined;
+}
+
+/** Any http module, as the compiler of configurations sees it. */
+export interface AnyHttpModule extends AnyModule {
+  readonly variables?: Readonly<Record<string, VariableDefinition>>;
+  begin?(build: HttpBuild): void;
+  complete?(build: HttpBuild): void;
+  readonly phases?: { readonly [P in Phase]?: PhaseFactory<never>['make'] };
+  content?(conf: never, place: Place): Handler | undefined;
+  headerFilter?(conf: never, place: Place): HeaderFilter | undefined;
+}
+
+export const httpModule = <D extends Table, X = unknown>(module: HttpModule<D, X>): HttpModule<D, X> => module;
+
+export type { BodySink, Data };

@@ -1,0 +1,152 @@
+/**
+ * One request, from its first line to its log line. It does not know its transport: the connection (HTTP/1
+ * now) writes its reply and reads its body. Every field has its kind of value from the start, so that all
+ * requests share one shape.
+ */
+import type { RequestBody } from './body.ts';
+import { HeadersIn, HeadersOut } from './headers.ts';
+import type { Location, Server } from './location.ts';
+import type { BodySink, Producer } from './output.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+/** What a request needs of the connection that carries it. */
+export interface Stream extends BodySink {
+  readonly number: number;
+  /** Requests on this connection so far, this one included. */
+  readonly requests: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** 'unix:' clients have no address. */
+  readonly unix: boolean;
+  readonly secure: boolean;
+  /** Bytes of this reply handed to the client so far, head included. */
+  readonly sent: number;
+  /** The client is too slow: stop producing until `producer.resumeOutput`. */
+  readonly congested: boolean;
+  /** Turns the reply's head into bytes; they go out with the first piece of the body. */
+  writeHead(request: Request): void;
+  /** An interim reply (100 Continue, 103 Early Hints): status line and lines, sent at once. */
+  writeInterim(request: Request, status: string, lines: readonly string[]): void;
+  /** The request is over and logged: keep the connection, linger or close. */
+  finish(request: Request): void;
+  /** Holds the client back while a body is streamed, and lets it go on. */
+  pauseBody(): void;
+  resumeBody(): void;
+  /** Cuts the connection after an error that the client can't be told. */
+  abort(request: Request): void;
+  /** Takes the connection over for a tunnel (101): raw bytes go to `tunnel` until it closes. */
+  upgrade(request: Request, tunnel: Tunnel): void;
+  /** Raw bytes of a tunnel to the client; false means: wait for `Tunnel.clientDrained`. `bytes` are copied. */
+  tunnelWrite(bytes: Uint8Array): boolean;
+}
+
+/** The other end of an upgraded connection. */
+export interface Tunnel {
+  /** Bytes from the client, there only during the call. */
+  clientBytes(bytes: Uint8Array): void;
+  clientEnded(): void;
+  clientDrained(): void;
+  clientClosed(): void;
+}
+
+export class Request {
+  /** The client's request that this one belongs to; itself unless it is a subrequest. */
+  readonly main: Request;
+  server: Server;
+  location: Location;
+
+  method = '';
+  /** The request line as it came, for `$request`. */
+  requestLine = '';
+  /** The request target as it came, for `$request_uri`. */
+  target = '';
+  /** The path: decoded, normalized; latin1 characters are bytes. Changed by rewrites. */
+  uri = '';
+  /** What stands behind `?`, as it came. Changed by rewrites. */
+  args = '';
+  /** 9, 1000 or 1001 for HTTP/0.9, 1.0 and 1.1; 2000 for HTTP/2. */
+  version = 1001;
+  /** The decoded path may be sent to an upstream as `target` still (nothing was rewritten and it needed no care). */
+  validTarget = true;
+  /** `target` holds escapes or doubled slashes that decoding changed (nginx's complex_uri etc.). */
+  complexTarget = false;
+
+  readonly headers: HeadersIn = new HeadersIn();
+  readonly out: HeadersOut = new HeadersOut();
+  /** The first sink of the reply's body. */
+  sink: BodySink;
+  producer: Producer | undefined = undefined;
+  body: RequestBody | undefined = undefined;
+  /** The exchange with an upstream server, the latest one. */
+  upstream: Upstream | undefined = undefined;
+
+  /** Milliseconds on the wall clock and on the clock of `monotonic` when the first byte came. */
+  startedAt = 0;
+  started = 0;
+  /** Bytes of the head and body read. */
+  requestLength = 0;
+  /** Where the phase machine stands; see phases.ts. */
+  phase = 0;
+  handler = 0;
+  /** What `satisfy any` has met so far in the access phase. */
+  accessCode = 0;
+  uriChanged = false;
+  /** How many internal redirects and rewrites may follow. */
+  uriChanges = 11;
+  /** An internal redirect, error page or subrequest: `internal` locations are open to it. */
+  internal = false;
+  /** Captures of the last regular expression, [0] is the whole match. */
+  captures: RegExpExecArray | undefined = undefined;
+  /** The request's own values of variables, by slot; null: known to be not found. */
+  values: (string | null | undefined)[] = [];
+  /** State that modules keep on a request, by module; made when first used. */
+  #contexts: Map<object, unknown> | undefined = undefined;
+
+  headerSent = false;
+  headerOnly = false;
+  keepAlive = false;
+  chunkedOut = false;
+  /** The whole body has been handed to the connection. */
+  outputDone = false;
+  /** The request's end has been reached; nothing more may be done with it. */
+  finished = false;
+  /** An error page is being made: the status that asked for it. */
+  errorStatus = 0;
+  expectTested = false;
+  /** Bytes a second the reply may use; 0 without a limit; -1: what the location says. */
+  limitRate = -1;
+  /** Bytes of body written, for $body_bytes_sent. */
+  bodySent = 0;
+  /** What a waiting phase handler is waiting with; called by `resume`. */
+  remoteUser = '';
+
+  constructor(
+    readonly stream: Stream,
+    server: Server,
+    parent: Request | undefined,
+  ) {
+    this.main = parent ? parent.main : this;
+    this.server = server;
+    this.location = server.location;
+    this.sink = stream;
+  }
+
+  /** A module's own state for this request. `owner` is the module, or any object that is its alone. */
+  context<T>(owner: Key<T>): T | undefined {
+    return this.#contexts?.get(owner) as T | undefined;
+  }
+
+  setContext<T>(owner: Key<T>, value: T): void {
+    this.#contexts ??= new Map();
+    this.#contexts.set(owner, value);
+  }
+}
+
+/** An identity with a type, under which a module keeps its state on requests. */
+export interface Key<T> {
+  readonly owner: string;
+  readonly type?: T;
+}
+export const contextKey = <T>(owner: string): Key<T> => ({ owner });

@@ -1,0 +1,131 @@
+/**
+ * Variables: what a module declares, what the configuration defines (`set`, `map`), and how a reference in a
+ * template is bound to them once the whole http block has been read, as nginx does: a variable may be used
+ * above the line that defines it.
+ */
+import { ConfError, type Place } from '../config/contract.ts';
+import type { Request } from './request.ts';
+
+/** undefined: not found (logged as `-`, empty in a template). */
+export type Value = string | undefined;
+
+export interface VariableDefinition {
+  /** The value; `name` is the full name as referred to (for prefixes such as `arg_`). Values are latin1 strings of bytes. */
+  get(request: Request, name: string): Value;
+  /** `set $x` on this variable acts (args, limit_rate). */
+  set?(request: Request, value: string): void;
+  /** May be defined anew by `set`, `map` and the like. */
+  readonly changeable?: boolean;
+  /** Worked out once per request and kept, as nginx keeps cacheable variables. Only for what is costly or must not change. */
+  readonly cached?: boolean;
+}
+
+/** A variable that the configuration refers to. `get` is bound when the http block is complete. */
+export class VariableRef {
+  /** Its slot in `request.values`, where `set` and caching keep the request's own value. */
+  get: (request: Request) => Value = unbound;
+  definition: VariableDefinition | undefined = undefined;
+  constructor(
+    readonly name: string,
+    readonly slot: number,
+    readonly place: Place | undefined,
+  ) {}
+}
+const unbound = (): Value => undefined;
+
+export class Variables {
+  readonly #defined = new Map<string, VariableDefinition>();
+  readonly #prefixes = new Map<string, VariableDefinition>();
+  readonly #refs = new Map<string, VariableRef>();
+
+  /** How many slots a request needs. */
+  get slots(): number {
+    return this.#refs.size;
+  }
+
+  /** Declares a module's variables. */
+  declare(definitions: Readonly<Record<string, VariableDefinition>>): void {
+    for (const [name, definition] of Object.entries(definitions)) {
+      if (name.endsWith('_')) this.#prefixes.set(name, definition);
+      else this.#defined.set(name, definition);
+    }
+  }
+
+  /** The definition by that name, prefixes included. */
+  lookup(name: string): VariableDefinition | undefined {
+    const lower = name.toLowerCase();
+    const exact = this.#defined.get(lower);
+    if (exact) return exact;
+    let best: VariableDefinition | undefined;
+    let length = 0;
+    for (const [prefix, definition] of this.#prefixes) {
+      if (prefix.length > length && lower.startsWith(prefix) && lower.length > prefix.length) {
+        best = definition;
+        length = prefix.length;
+      }
+    }
+    return best;
+  }
+
+  /** Refers to a variable that may be defined further down. Names are case-insensitive. */
+  use(name: string, place?: Place): VariableRef {
+    const lower = name.toLowerCase();
+    let ref = this.#refs.get(lower);
+    if (!ref) {
+      ref = new VariableRef(lower, this.#refs.size, place);
+      this.#refs.set(lower, ref);
+    }
+    return ref;
+  }
+
+  /**
+   * Defines a variable from the configuration (`set`, `map`, a named capture).
+   * Throws nginx's `the duplicate "x" variable` when a module's variable may not be changed.
+   */
+  define(name: string, definition: VariableDefinition, place?: Place): VariableRef {
+    const lower = name.toLowerCase();
+    const present = this.lookup(lower);
+    if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
+    const own = present?.set && !definition.set ? { ...definition, set: present.set.bind(present) } : definition;
+    this.#defined.set(lower, { changeable: true, ...own });
+    return this.use(lower, place);
+  }
+
+  /** Defines a variable whose value only statements give (`set`, captures): empty until then. */
+  settable(name: string, place?: Place): VariableRef {
+    const lower = name.toLowerCase();
+    const present = this.lookup(lower);
+    if (present?.set) return this.use(lower, place);
+    if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
+    const ref = this.use(lower, place);
+    if (!present) this.#defined.set(lower, { changeable: true, get: unbound });
+    return ref;
+  }
+
+  /** Binds every reference. Throws `unknown "x" variable` for one that nothing defines. */
+  bind(): void {
+    for (const ref of this.#refs.values()) {
+      const definition = this.lookup(ref.name);
+      if (!definition) throw new ConfError(`unknown "${ref.name}" variable`, undefined, ref.place);
+      ref.definition = definition;
+      ref.get = getter(ref, definition);
+    }
+  }
+}
+
+/** A value that a statement set for this request wins over the definition's own. */
+const getter = (ref: VariableRef, definition: VariableDefinition): ((request: Request) => Value) => {
+  const { slot, name } = ref;
+  if (definition.changeable || definition.cached) {
+    const keep = definition.cached === true;
+    return (request) => {
+      const values = request.values;
+      const known = values[slot];
+      if (known !== undefined) return known === null ? undefined : known;
+      const value = definition.get(request, name);
+      if (keep) values[slot] = value ?? null;
+      return value;
+    };
+  }
+  return (request) => definition.get(request, name);
+};

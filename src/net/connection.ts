@@ -1,0 +1,246 @@
+/**
+ * One socket, ours or a client's: what nginx calls a connection. Every plain socket reads into ONE shared
+ * buffer; the bytes given to `onRead` are only there during the call. Nothing here knows a protocol.
+ */
+import net from 'node:net';
+import { monotonic, Timer, type TimerOwner } from './timers.ts';
+
+/** Who is told what happens on a connection. Replaced when a connection changes hands (parked, taken). */
+export interface ConnectionHandler {
+  /** `length` bytes at the start of `bytes`; copy what must outlive the call. */
+  onRead(bytes: Buffer, length: number): void;
+  /** The peer has sent its last byte. */
+  onEnd(): void;
+  /** Everything written so far has been taken by the system, after `write` said false. */
+  onDrain(): void;
+  /** The socket is gone; `connection.error` says why when it was not an orderly close. */
+  onClose(): void;
+  /** A connection of ours is established. */
+  onConnect(): void;
+  /** `timer` of this connection has run out. */
+  onTimeout(timer: Timer): void;
+}
+
+/** Every plain socket reads into this. Its callback is synchronous, so one is enough for the process. */
+export const READ_SIZE = 65536;
+const shared = Buffer.allocUnsafeSlow(READ_SIZE);
+
+/** The error of a system call as Node reports it. */
+export interface SystemError extends Error {
+  readonly code?: string;
+  readonly errno?: number;
+  readonly syscall?: string;
+}
+
+class OwnedSocket extends net.Socket {
+  owner: Connection | undefined = undefined;
+}
+
+function onRead(this: OwnedSocket, length: number, bytes: Uint8Array): boolean {
+  const owner = this.owner;
+  if (!owner) return true;
+  owner.received += length;
+  owner.handler.onRead(bytes as Buffer, length);
+  return !owner.paused;
+}
+const onread = { buffer: shared, callback: onRead as (length: number, bytes: Uint8Array) => boolean };
+
+function onEnd(this: OwnedSocket): void {
+  const owner = this.owner;
+  if (!owner) return;
+  owner.ended = true;
+  owner.handler.onEnd();
+}
+function onDrain(this: OwnedSocket): void {
+  this.owner?.handler.onDrain();
+}
+function onConnect(this: OwnedSocket): void {
+  this.owner?.handler.onConnect();
+}
+function onError(this: OwnedSocket, error: Error): void {
+  if (this.owner) this.owner.error = error;
+}
+function onClose(this: OwnedSocket): void {
+  const owner = this.owner;
+  if (!owner) return;
+  owner.closed = true;
+  owner.timer.remove();
+  owner.handler.onClose();
+}
+
+const watch = (socket: OwnedSocket): void => {
+  socket.on('end', onEnd);
+  socket.on('drain', onDrain);
+  socket.on('error', onError);
+  socket.on('close', onClose);
+};
+
+let numbers = 0;
+/** The next number for `*N` in the logs and `$connection`. */
+export const nextNumber = (): number => ++numbers;
+
+export class Connection implements TimerOwner {
+  handler: ConnectionHandler;
+  readonly timer: Timer = new Timer(this);
+  /** nginx's `*N`, unique in this process. */
+  readonly number: number;
+  /** When it was made, on the clock of `monotonic`, ms. */
+  readonly started: number = monotonic();
+  error: SystemError | undefined = undefined;
+  /** Bytes read so far. */
+  received = 0;
+  paused = false;
+  /** The peer has sent its last byte. */
+  ended = false;
+  closed = false;
+  /** We have shut our side down. */
+  finished = false;
+
+  constructor(
+    readonly socket: net.Socket,
+    handler: ConnectionHandler,
+    number: number,
+  ) {
+    this.handler = handler;
+    this.number = number;
+  }
+
+  onTimer(timer: Timer): void {
+    this.handler.onTimeout(timer);
+  }
+
+  /** Bytes handed to `write` that the system has not taken yet. */
+  get queued(): number {
+    return this.socket.writableLength;
+  }
+
+  /** Bytes written so far, queued ones included. */
+  get sent(): number {
+    return this.socket.bytesWritten;
+  }
+
+  /** Writes text, one byte a character. False: more is queued than is good, wait for `onDrain`. */
+  writeText(text: string): boolean {
+    return this.socket.write(text, 'latin1');
+  }
+
+  /** Writes bytes, which must stay as they are until sent: copy what stands in the shared buffer. */
+  writeBytes(bytes: Uint8Array): boolean {
+    return this.socket.write(bytes);
+  }
+
+  /** A head and the first bytes behind it in one system call. */
+  writeBoth(text: string, bytes: Uint8Array): boolean {
+    this.socket.cork();
+    this.socket.write(text, 'latin1');
+    const go = this.socket.write(bytes);
+    this.socket.uncork();
+    return go;
+  }
+
+  /** Stops reading: the peer is held back by TCP. A close by it goes unseen meanwhile. */
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.socket.resume();
+  }
+
+  /** Shuts our side down when all is sent; reading goes on. */
+  end(): void {
+    this.finished = true;
+    this.socket.end();
+  }
+
+  /** Closes it when all that is queued has been sent; nothing more is read or reported but `onClose`. */
+  close(): void {
+    if (this.socket.writableLength === 0) this.destroy();
+    else this.socket.end(() => this.destroy());
+  }
+
+  /** Closes it at once; what is queued is lost. */
+  destroy(): void {
+    this.timer.remove();
+    this.socket.destroy();
+  }
+
+  /** Closes it with a TCP reset (`reset_timedout_connection`). */
+  reset(): void {
+    this.timer.remove();
+    this.socket.resetAndDestroy();
+  }
+}
+
+/** The parts of Node's socket handle that are used to give an accepted socket the shared buffer. */
+interface Handle {
+  reading: boolean;
+}
+
+/**
+ * A connection on a socket that a server with `pauseOnConnect` accepted: its handle moves into a socket that
+ * reads into the shared buffer. Where Node gives no handle, the accepted socket itself is used.
+ */
+export const accepted = (socket: net.Socket, handler: ConnectionHandler): Connection => {
+  const holder = socket as unknown as { _handle: Handle | null };
+  const handle = holder._handle;
+  if (!handle) return onDataEvents(socket, handler);
+  holder._handle = null;
+  handle.reading = false;
+  const options = { handle, onread, allowHalfOpen: true };
+  const own = new OwnedSocket(options as net.SocketConstructorOpts);
+  const connection = new Connection(own, handler, nextNumber());
+  own.owner = connection;
+  watch(own);
+  own.resume();
+  return connection;
+};
+
+/** A connection on a socket that can't read into the shared buffer (TLS): 'data' events instead. */
+export const onDataEvents = (socket: net.Socket, handler: ConnectionHandler): Connection => {
+  const connection = new Connection(socket, handler, nextNumber());
+  socket.on('data', (bytes: Buffer) => {
+    connection.received += bytes.length;
+    connection.handler.onRead(bytes, bytes.length);
+  });
+  socket.on('end', () => {
+    connection.ended = true;
+    connection.handler.onEnd();
+  });
+  socket.on('drain', () => connection.handler.onDrain());
+  socket.on('error', (error) => {
+    connection.error = error;
+  });
+  socket.on('close', () => {
+    connection.closed = true;
+    connection.timer.remove();
+    connection.handler.onClose();
+  });
+  socket.resume();
+  return connection;
+};
+
+/** Where to connect to: an address and port, or the path of a unix socket. */
+export interface ConnectTo {
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+}
+
+/** Begins to connect; `handler.onConnect` or `handler.onClose` follows. */
+export const connect = (to: ConnectTo, handler: ConnectionHandler): Connection => {
+  const options = { onread, allowHalfOpen: true } as net.SocketConstructorOpts;
+  const socket = new OwnedSocket(options);
+  const connection = new Connection(socket, handler, nextNumber());
+  socket.owner = connection;
+  watch(socket);
+  socket.on('connect', onConnect);
+  socket.connect((to.path === undefined ? { ...to, noDelay: true } : { path: to.path }) as net.NetConnectOpts);
+  return connection;
+};

@@ -1,0 +1,180 @@
+/**
+ * What the parts of the upstream engine know of each other: peers and balancers | pool | engine | protocol.
+ * Pool and engine do not know the protocol; a protocol says how a request is written, where a reply ends and
+ * whether the connection may be kept.
+ */
+import type { Connection } from '../net/connection.ts';
+import type { ConnectTo } from '../net/connection.ts';
+import type { Request } from '../http/request.ts';
+import type { Template } from '../http/template.ts';
+import type { Upstream } from './upstream.ts';
+
+/** A server of an upstream: one address. Its counters live in the group's zone when it has one. */
+export interface Peer {
+  /** As nginx prints it: `127.0.0.1:8080`, `[::1]:80`, `unix:/path`. Also the key of pooled connections. */
+  readonly name: string;
+  /** The `server` line as written, for messages. */
+  readonly server: string;
+  readonly to: ConnectTo;
+}
+
+/** What became of an attempt at a peer, told to the balancer when the peer is released. */
+export const PEER_OK = 0;
+/** A failure that counts for max_fails. */
+export const PEER_FAILED = 1;
+/** The reply was passed over (http_404, http_403), the peer is well. */
+export const PEER_NEXT = 2;
+
+/** Chooses peers for one request; one is made per request by a group (round robin, hash, ...). */
+export interface PeerSource {
+  /** The next peer to try; undefined: none is left or alive (`no live upstreams`). */
+  pick(request: Request): Peer | undefined;
+  /** The attempt at `peer` is over. */
+  release(peer: Peer, state: number): void;
+  /** How many more attempts `pick` allows. */
+  tries: number;
+}
+
+/** A named or implicit upstream, ready for requests. */
+export interface PeerGroup {
+  readonly name: string;
+  /** Made from an `upstream` block (else from a proxy_pass address). */
+  readonly explicit: boolean;
+  source(request: Request): PeerSource;
+  /** undefined when connections are not kept: no pool is ever looked at. */
+  readonly pool: Pool | undefined;
+}
+
+/** The keepalive pool of a group in this worker. `tag` is the location's configuration, for `keepalive N local`. */
+export interface Pool {
+  /** The most recently parked connection to that peer which is proven silent, or undefined. */
+  take(peer: Peer, tag: object): PeerConnection | undefined;
+  /** Keeps the connection or closes it; see reusable.ts for the reasons. */
+  park(connection: PeerConnection, peer: Peer, tag: object): void;
+  /** Closes all that is idle: drain, reload. */
+  close(): void;
+}
+
+/** A connection to a peer over all the requests it carries. */
+export interface PeerConnection {
+  readonly connection: Connection;
+  /** Requests it has carried, the present one included. */
+  requests: number;
+  /** When it was parked last, on the clock of `monotonic`; 0 while never. */
+  parkedAt: number;
+  /** Milliseconds after which the peer said it closes idle connections (`Keep-Alive: timeout=`); 0 when it said nothing. */
+  peerTimeout: number;
+}
+
+/** Bits of proxy_next_upstream and its like. */
+export const NEXT = {
+  error: 1,
+  timeout: 2,
+  invalid_header: 4,
+  http_500: 8,
+  http_502: 16,
+  http_503: 32,
+  http_504: 64,
+  http_403: 128,
+  http_404: 256,
+  http_429: 512,
+  updating: 1024,
+  non_idempotent: 2048,
+  off: 4096,
+} as const;
+
+/** Bits of proxy_ignore_headers and its like. */
+export const IGNORE = {
+  'X-Accel-Redirect': 1,
+  'X-Accel-Expires': 2,
+  'X-Accel-Limit-Rate': 4,
+  'X-Accel-Buffering': 8,
+  'X-Accel-Charset': 16,
+  Expires: 32,
+  'Cache-Control': 64,
+  'Set-Cookie': 128,
+  Vary: 256,
+} as const;
+
+/** What proxy_* and fastcgi_* have in common, merged for one location. Times in ms, sizes in bytes. */
+export interface UpstreamConf {
+  readonly connectTimeout: number;
+  readonly sendTimeout: number;
+  readonly readTimeout: number;
+  /** Bits of NEXT. */
+  readonly nextUpstream: number;
+  /** 0: no limit. */
+  readonly nextUpstreamTries: number;
+  readonly nextUpstreamTimeout: number;
+  readonly buffering: boolean;
+  readonly requestBuffering: boolean;
+  readonly bufferSize: number;
+  readonly buffers: { readonly count: number; readonly size: number };
+  readonly busyBuffersSize: number;
+  readonly maxTempFileSize: number;
+  readonly tempPath: TempPath;
+  readonly interceptErrors: boolean;
+  readonly ignoreClientAbort: boolean;
+  readonly socketKeepalive: boolean;
+  readonly passRequestHeaders: boolean;
+  readonly passRequestBody: boolean;
+  /** Bits of IGNORE. */
+  readonly ignoreHeaders: number;
+  /** Lower-case names that are not passed to the client, defaults and hide/pass worked in. */
+  readonly hidden: ReadonlySet<string>;
+  readonly bind: Template | undefined;
+  /** Bytes a second read from the upstream; undefined without a limit. */
+  readonly limitRate: Template | undefined;
+  readonly method: Template | undefined;
+}
+
+/** `client_body_temp_path` and its like: a folder with up to three levels of hashed folders inside. */
+export interface TempPath {
+  readonly path: string;
+  readonly levels: readonly number[];
+}
+
+/**
+ * A protocol to upstream servers, bound to one location's configuration (proxy_pass with all around it).
+ * One object per location; the state of one request is in Upstream and in the Reply.
+ */
+export interface Protocol {
+  /** For messages: `http://`, `fastcgi://`. */
+  readonly scheme: string;
+  /** The request's head as bytes in a latin1 string, made once per request and sent again at each retry. */
+  head(request: Request, upstream: Upstream): string;
+  /** A piece of the request's body as it goes on the wire; `last` with the final (maybe empty) one. */
+  bodyPiece(upstream: Upstream, bytes: Uint8Array, last: boolean): readonly (string | Uint8Array)[];
+  /** Reads the reply of a new attempt. */
+  reply(request: Request, upstream: Upstream): Reply;
+}
+
+/**
+ * Reads one reply from the peer's bytes and pushes what it finds into the engine: `upstream.onReplyHead()`
+ * once the head is complete (after filling `upstream.head`), `upstream.onReplyBody(bytes)` for each decoded
+ * piece, `upstream.onReplyEnd(keep)` at the end, `upstream.onReplyInvalid(reason)` when it is not a reply.
+ */
+export interface Reply {
+  /** `bytes` from `start` to `end` came; they are only there during the call. Stops when the upstream is done with it. */
+  feed(bytes: Buffer, start: number, end: number): void;
+  /** The peer has closed its side. */
+  end(): void;
+}
+
+/** The head of an upstream's reply. Lines keep order and duplicates. */
+export class ReplyHead {
+  status = 0;
+  /** `404 Not Found` as the peer wrote it; '' when it gave no reason. */
+  statusLine = '';
+  names: string[] = [];
+  /** The same names in lower case. */
+  lower: string[] = [];
+  values: string[] = [];
+  /** -1 when not given. */
+  contentLength = -1;
+  chunked = false;
+  connectionClose = false;
+  connectionKeepAlive = false;
+  upgrade = false;
+  trailers: string[] | undefined = undefined;
+}

@@ -1,0 +1,51 @@
+/** The kernel's TCP table, as /proc shows it. */
+import { existsSync, readFileSync } from 'node:fs';
+
+const TIME_WAIT = '06';
+const ESTABLISHED = '01';
+const LISTEN = '0A';
+
+interface Row {
+  readonly local: number;
+  readonly remote: number;
+  readonly state: string;
+}
+
+function rows(): Row[] {
+  const found: Row[] = [];
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    if (!existsSync(table)) {
+      continue;
+    }
+    for (const line of readFileSync(table, 'latin1').split('\n').slice(1)) {
+      const [, local = '', remote = '', state = ''] = line.trim().split(/\s+/);
+      if (state !== '') {
+        found.push({ local: portOf(local), remote: portOf(remote), state });
+      }
+    }
+  }
+  return found;
+}
+
+function portOf(address: string): number {
+  return Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16);
+}
+
+/** Sockets in TIME_WAIT around the listening `port`: the side that closed first holds them. */
+export function timeWait(port: number): { listener: number; connector: number } {
+  const waiting = rows().filter((row) => row.state === TIME_WAIT);
+  return {
+    listener: waiting.filter((row) => row.local === port).length,
+    connector: waiting.filter((row) => row.remote === port).length,
+  };
+}
+
+/** Established connections to the listening `port`. */
+export function established(port: number): number {
+  return rows().filter((row) => row.state === ESTABLISHED && row.local === port).length;
+}
+
+/** True when something listens on the port. */
+export function listening(port: number): boolean {
+  return rows().some((row) => row.state === LISTEN && row.local === port);
+}
