@@ -15,7 +15,7 @@ export type Context =
   | 'limit_except'
   | 'upstream';
 
-/** A position in a configuration file. Lines and columns count from 1. */
+/** A position in a configuration file. Lines and columns count from 1; line 0 is the text of `-g`. */
 export interface Place {
   readonly file: string;
   readonly line: number;
@@ -29,7 +29,18 @@ export interface Word extends Place {
 }
 
 /** How many words follow the name: a count, a list of counts, or a range (max may be Infinity). */
-export type Arity = 'flag' | 'none' | number | readonly number[] | { readonly min: number; readonly max: number };
+export type Arity =
+  | 'flag'
+  | 'none'
+  | number
+  | readonly number[]
+  | { readonly min: number; readonly max: number };
+
+/** `REASON in FILE:LINE`; in the text of `-g`, which has no lines, `REASON in command line`. */
+export const placed = (reason: string, place: Place | undefined): string => {
+  if (!place) return reason;
+  return `${reason} in ${place.file}${place.line > 0 ? `:${place.line}` : ''}`;
+};
 
 /** A mistake in the configuration, with nginx's wording; `place` is where nginx reports it. */
 export class ConfError extends Error {
@@ -40,7 +51,7 @@ export class ConfError extends Error {
     /** The word at fault, for the caret; the place above is nginx's (the statement's terminator). */
     readonly at: Place | undefined = place,
   ) {
-    super(place ? `${reason} in ${place.file}:${place.line}` : reason);
+    super(placed(reason, place));
   }
 }
 
@@ -171,7 +182,9 @@ export type Table = Readonly<Record<string, Directive<never> | Directive<unknown
 
 /** The merged configuration of one level: nothing optional, nothing writable. */
 export type Conf<D extends Table> = {
-  readonly [K in keyof D as D[K] extends { readonly kind: 'value' } ? K : never]: D[K] extends Directive<infer T>
+  readonly [K in keyof D as D[K] extends { readonly kind: 'value' } ? K : never]: D[K] extends Directive<
+    infer T
+  >
     ? T
     : never;
 };

@@ -11,12 +11,12 @@ const bytes = (path: string): Buffer => Buffer.from(path, 'latin1');
 const compile = (part: string): RegExp => {
   let source = '';
   for (let at = 0; at < part.length; ) {
-    const [token = ''] = /^(?:\\[^]|\[[!^]?\]?(?:\[:\w+:\]|[^\]])*\]|[^])/.exec(part.slice(at)) ?? [];
+    const [token = ''] = /^(?:\\[\s\S]|\[[!^]?\]?(?:\[:\w+:\]|[^\]])*\]|[\s\S])/.exec(part.slice(at)) ?? [];
     at += token.length;
-    if (token === '*') source += '[^]*';
-    else if (token === '?') source += '[^]';
+    if (token === '*') source += '[sS]*';
+    else if (token === '?') source += '[sS]';
     else if (token.length > 1 && token.startsWith('[')) source += bracket(token);
-    else source += literal(token.replace(/^\\(?=[^])/, ''));
+    else source += literal(token.replace(/^\\(?=[\s\S])/, ''));
   }
   const hidden = part.startsWith('.') || part.startsWith('\\.') ? '' : '(?!\\.)';
   return new RegExp(`^${hidden}${source}$`);
@@ -40,7 +40,9 @@ const bracket = (token: string): string => {
   const negated = token[1] === '!' || token[1] === '^';
   const inside = token
     .slice(negated ? 2 : 1, -1)
-    .replace(/\[:(\w+):\]|[\\\]^[]/g, (text, name: string | undefined) => (name ? (CLASSES[name] ?? '') : `\\${text}`));
+    .replace(/\[:(\w+):\]|[\\\]^[]/g, (text, name: string | undefined) =>
+      name ? (CLASSES[name] ?? '') : `\\${text}`,
+    );
   return `[${negated ? '^' : ''}${inside}]`;
 };
 
@@ -62,7 +64,7 @@ export const glob = (pattern: string): string[] => {
   parts.forEach((part, index) => {
     const slash = index === parts.length - 1 ? '' : '/';
     if (!isPattern(part)) {
-      const plain = part.replace(/\\([^])/g, '$1') + slash;
+      const plain = part.replace(/\\([\s\S])/g, '$1') + slash;
       found = found.map((path) => path + plain);
       return;
     }

@@ -3,7 +3,7 @@
  * at a space, `;`, `{` or `)`, and nothing may be longer than the buffer that nginx reads with.
  */
 import moo from 'moo';
-import type { Place, Word } from './contract.ts';
+import type { Word } from './contract.ts';
 
 /** What the grammar reads; `value` is `text`, under the name that nearley expects. */
 export interface ConfToken extends Word {
@@ -22,10 +22,10 @@ const RULES: moo.Rules = {
   close: '}',
   space: { match: /[ \t\r\n]+/, lineBreaks: true },
   comment: /#[^\n]*/,
-  double: { match: /"[^"\\]*(?:\\[^][^"\\]*)*"/, lineBreaks: true },
-  single: { match: /'[^'\\]*(?:\\[^][^'\\]*)*'/, lineBreaks: true },
-  unclosed: { match: /["'][^]*/, lineBreaks: true },
-  word: { match: /(?:[^ \t\r\n;{\\$]|\\[^]|\$\{*)+/, lineBreaks: true },
+  double: { match: /"[^"\\]*(?:\\[\s\S][^"\\]*)*"/, lineBreaks: true },
+  single: { match: /'[^'\\]*(?:\\[\s\S][^'\\]*)*'/, lineBreaks: true },
+  unclosed: { match: /["'][\s\S]*/, lineBreaks: true },
+  word: { match: /(?:[^ \t\r\n;{\\$]|\\[\s\S]|\$\{*)+/, lineBreaks: true },
   unfinished: /\\/,
 };
 
@@ -33,18 +33,18 @@ const RULES: moo.Rules = {
 const LUA: moo.Rules = {
   open: '{',
   close: '}',
-  level0: { match: /(?:--)?\[\[[^]*?\]\]/, lineBreaks: true },
-  level1: { match: /(?:--)?\[=\[[^]*?\]=\]/, lineBreaks: true },
-  level2: { match: /(?:--)?\[==\[[^]*?\]==\]/, lineBreaks: true },
+  level0: { match: /(?:--)?\[\[[\s\S]*?\]\]/, lineBreaks: true },
+  level1: { match: /(?:--)?\[=\[[\s\S]*?\]=\]/, lineBreaks: true },
+  level2: { match: /(?:--)?\[==\[[\s\S]*?\]==\]/, lineBreaks: true },
   comment: /--[^\n]*/,
-  double: { match: /"[^"\\]*(?:\\[^][^"\\]*)*"/, lineBreaks: true },
-  single: { match: /'[^'\\]*(?:\\[^][^'\\]*)*'/, lineBreaks: true },
+  double: { match: /"[^"\\]*(?:\\[\s\S][^"\\]*)*"/, lineBreaks: true },
+  single: { match: /'[^'\\]*(?:\\[\s\S][^'\\]*)*'/, lineBreaks: true },
   code: { match: /[^{}"'[-]+/, lineBreaks: true },
   mark: /["'[-]/,
 };
 
 const UNESCAPED: Readonly<Record<string, string>> = { t: '\t', r: '\r', n: '\n' };
-const unescape = (text: string): string =>
+const unescaped = (text: string): string =>
   text.includes('\\') ? text.replace(/\\(["'\\trn])/g, (_, mark: string) => UNESCAPED[mark] ?? mark) : text;
 
 /** One text (a file, or `-g`) as tokens. A new lexer a text: positions start again. */
@@ -79,12 +79,12 @@ export class ConfLexer {
         case 'close':
           return this.#token(token.type, text, line, col);
         case 'comment':
-          if (this.#isTooLong(token.offset, text.length + 1)) return this.#tooLong(token);
+          if (this.#isTooLong(token.offset, text.length)) return this.#tooLong(token, text);
           continue;
         case 'word': {
-          const space = this.#text.charCodeAt(token.offset + text.length) <= 0x20 ? 1 : 0;
-          if (this.#isTooLong(token.offset, text.length + space)) return this.#tooLong(token);
-          return this.#token('word', unescape(text), line, col);
+          const filled = text.length + this.#spaceAt(token.offset + text.length);
+          if (this.#isTooLong(token.offset, filled)) return this.#tooLong(token, text);
+          return this.#token('word', unescaped(text), line, col);
         }
         case 'double':
         case 'single':
@@ -129,11 +129,13 @@ export class ConfLexer {
   #quoted(token: moo.Token): ConfToken {
     const { text, offset } = token;
     if (this.#isTooLong(offset + 1, text.length - 2)) return this.#missingQuote(token);
+    const filled = text.length - 1 + this.#spaceAt(offset + text.length);
+    if (this.#isTooLong(offset + 1, filled)) return this.#tooLong(token, text.slice(1));
     const after = this.#text.charAt(offset + text.length);
     if (after !== '' && !' \t\r\n;{)'.includes(after)) {
       return this.#token('error', `unexpected "${after}"`, this.#line, token.col);
     }
-    return this.#token('quoted', unescape(text.slice(1, -1)), token.line, token.col);
+    return this.#token('quoted', unescaped(text.slice(1, -1)), token.line, token.col);
   }
 
   /** A quote that nothing closes, or a backslash as the last byte. */
@@ -162,7 +164,12 @@ export class ConfLexer {
     return this.#token('error', reason, line, col);
   }
 
-  #tooLong({ text, line, col }: moo.Token): ConfToken {
+  /** A space behind a word still counts as part of it: 1, or 0 where there is none. */
+  #spaceAt(offset: number): number {
+    return this.#text.charCodeAt(offset) <= 0x20 ? 1 : 0;
+  }
+
+  #tooLong({ line, col }: moo.Token, text: string): ConfToken {
     return this.#token('error', `too long parameter "${text.slice(0, 10)}..." started`, line, col);
   }
 }

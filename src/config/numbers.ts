@@ -58,9 +58,9 @@ const time = (text: string, first: number, last: number): bigint | undefined => 
   return total > LARGEST ? undefined : total;
 };
 
-/** Milliseconds. Months are the longest unit. */
+/** Milliseconds. Weeks are the longest unit. */
 export const parseMsec = (text: string): number | undefined => {
-  const value = time(text, 1, 7);
+  const value = time(text, 2, 7);
   return value === undefined ? undefined : Number(value);
 };
 

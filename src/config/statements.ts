@@ -1,12 +1,16 @@
 /** nginx.conf item by item: the lexer's tokens through the grammar of grammar/conf.ne, one parse an item. */
-import nearley from 'nearley';
 import type { Place, Word } from './contract.ts';
+import { grammarOf, parse } from './earley.ts';
 import rules from './grammar/conf.ts';
 import { ConfLexer, type ConfToken } from './lexer.ts';
 
 /** What the text goes on with. `place` is the line of the terminator, where nginx reports. */
 export type Item =
-  | { readonly kind: 'statement' | 'open' | 'close' | 'end'; readonly words: readonly Word[]; readonly place: Place }
+  | {
+      readonly kind: 'statement' | 'open' | 'close' | 'end';
+      readonly words: readonly Word[];
+      readonly place: Place;
+    }
   | Malformed;
 
 /** What is no item. `last` tells how to go on: behind a `;`, `{` or `}`, or not at all. */
@@ -24,33 +28,8 @@ interface Parsed {
   readonly last: ConfToken;
 }
 
-const grammar = nearley.Grammar.fromCompiled(rules);
+const grammar = grammarOf(rules);
 const TERMINATORS: ReadonlySet<string> = new Set(['semicolon', 'open', 'close', 'end', 'error']);
-
-/** Feeds nearley the tokens of one item. */
-class ItemTokens implements nearley.Lexer {
-  readonly #lexer: ConfLexer;
-  last: ConfToken | undefined;
-
-  constructor(lexer: ConfLexer) {
-    this.#lexer = lexer;
-  }
-
-  next(): ConfToken | undefined {
-    if (this.last) return undefined;
-    const token = this.#lexer.next();
-    if (TERMINATORS.has(token.type)) this.last = token;
-    return token;
-  }
-
-  reset(): void {}
-  save(): nearley.LexerState {
-    return {};
-  }
-  formatError(): string {
-    return '';
-  }
-}
 
 /** Reads one text. Each call of `next` reads no further than the item's terminator. */
 export class StatementReader {
@@ -62,17 +41,18 @@ export class StatementReader {
   }
 
   next(): Item {
-    const tokens = new ItemTokens(this.#lexer);
-    const parser = new nearley.Parser(grammar, { lexer: tokens });
-    try {
-      parser.feed('');
-    } catch (error) {
-      if (tokens.last) return this.#malformed(tokens.last);
-      throw error;
+    let last: ConfToken | undefined;
+    const parsed = parse<Parsed, ConfToken>(grammar, () => {
+      if (last && TERMINATORS.has(last.type)) return undefined;
+      last = this.#lexer.next();
+      return last;
+    });
+    if ('result' in parsed) {
+      const { kind, words, last: place } = parsed.result;
+      return { kind, words, place };
     }
-    const [parsed]: Parsed[] = parser.results;
-    if (!parsed) throw new Error('the grammar of nginx.conf gives no result');
-    return { kind: parsed.kind, words: parsed.words, place: parsed.last };
+    if (!parsed.refused) throw new Error('the grammar of nginx.conf has no end for an item');
+    return this.#malformed(parsed.refused);
   }
 
   /** Goes on behind the `}` of a body, whose `{` has just been read; false where the text ends within. */
@@ -89,7 +69,11 @@ export class StatementReader {
 
   #malformed(last: ConfToken): Malformed {
     const reason =
-      last.type === 'error' ? last.text : last.type === 'end' ? this.#lexer.endReason : `unexpected "${last.text}"`;
+      last.type === 'error'
+        ? last.text
+        : last.type === 'end'
+          ? this.#lexer.endReason
+          : `unexpected "${last.text}"`;
     return { kind: 'malformed', reason, place: last, last: last.type };
   }
 }

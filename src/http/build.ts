@@ -1,9 +1,10 @@
 /** The http block while it is read: what its statements register for the time when it is complete. */
-import { key, type Place, type Scope } from '../config/contract.ts';
+import { type Args, key, type Place, type Scope } from '../config/contract.ts';
 import type { RegexResult } from '../config/regex.ts';
 import { compileRegex } from '../config/regex.ts';
-import type { ListenSpec } from '../process/contract.ts';
-import type { Server } from './location.ts';
+import type { Listen } from './listen.ts';
+import type { ServerName } from './server-names.ts';
+import type { Location, Server } from './location.ts';
 import { compileTemplate, type Template } from './template.ts';
 import { Variables, type VariableRef } from './variables.ts';
 import type { UpstreamRegistry } from '../upstream/registry.ts';
@@ -17,21 +18,6 @@ export interface ServerBuild {
   readonly listens: Listen[];
 }
 
-export interface ServerName {
-  readonly text: string;
-  readonly regex: Regex | undefined;
-  readonly place: Place;
-}
-
-/** One `listen` of one server. */
-export interface Listen {
-  readonly spec: ListenSpec;
-  readonly isDefault: boolean;
-  readonly ssl: boolean;
-  readonly http2: boolean;
-  readonly proxyProtocol: boolean;
-}
-
 /** A regular expression of the configuration with its named captures bound to variables. */
 export interface Regex {
   readonly source: string;
@@ -40,14 +26,66 @@ export interface Regex {
   readonly match: (request: Request, text: string) => boolean;
 }
 
+/** One address that is listened on: the options of its socket and the servers behind it. */
+export interface AddressBuild {
+  listen: Listen;
+  readonly servers: ServerBuild[];
+  /** The default server. */
+  fallback: ServerBuild;
+  hasDefault: boolean;
+}
+
 /** What is collected while an http block is read; found through `scope.need(HTTP)`. */
 export class HttpBuild {
   readonly variables = new Variables();
   readonly servers: ServerBuild[] = [];
+  /** What each block became that has a location of its own: servers, locations, `if`, `limit_except`. */
+  readonly locations = new Map<Scope, Location>();
   constructor(
     readonly scope: Scope,
     readonly upstreams: UpstreamRegistry,
   ) {}
+
+  /** The locations written in each block, in order. */
+  readonly inner = new Map<Scope, { readonly location: Location; readonly place: Place }[]>();
+  /** `limit_except` by the location that it stands in. */
+  readonly limits = new Map<Scope, { readonly methods: ReadonlySet<string>; readonly location: Location }>();
+  /** Every address that is listened on, in order, with its servers. */
+  readonly addresses = new Map<string, AddressBuild>();
+
+  /** Adds a location to the block it stands in. */
+  addLocation(scope: Scope, location: Location, place: Place): void {
+    const list = this.inner.get(scope) ?? [];
+    list.push({ location, place });
+    this.inner.set(scope, list);
+  }
+
+  /** Adds a `listen` to its server and its address. Throws for a second default server or a second set of options. */
+  addListen(args: Args, server: ServerBuild, listen: Listen): void {
+    server.listens.push(listen);
+    const { key: address } = listen.spec;
+    const known = this.addresses.get(address);
+    if (!known) {
+      this.addresses.set(address, { listen, servers: [server], fallback: server, hasDefault: listen.isDefault });
+      return;
+    }
+    if (listen.set && known.listen.set) args.fail(`duplicate listen options for ${address}`);
+    if (listen.isDefault && known.hasDefault) args.fail(`a duplicate default server for ${address}`);
+    known.servers.push(server);
+    const before = known.listen;
+    known.listen = {
+      ...(listen.set ? listen : before),
+      ssl: listen.ssl || before.ssl,
+      http2: listen.http2 || before.http2,
+      proxyProtocol: listen.proxyProtocol || before.proxyProtocol,
+    };
+    const added = (listen.ssl && !before.ssl) || (listen.proxyProtocol && !before.proxyProtocol);
+    if (added && before.set && !listen.set) args.warn(`protocol options redefined for ${address}`);
+    if (listen.isDefault) {
+      known.hasDefault = true;
+      known.fallback = server;
+    }
+  }
 
   template(source: string, place?: Place): Template {
     return compileTemplate(source, this.variables, place);

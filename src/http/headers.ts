@@ -7,8 +7,11 @@ export interface HeaderName {
   readonly lower: string;
   /** Which well-known header of `KNOWN` it is; 0 for none. */
   readonly known: number;
-  /** `-1`: not a valid name (nginx's ignore_invalid_headers); 0 valid; 1 valid only with underscores_in_headers. */
-  readonly validity: -1 | 0 | 1;
+  /**
+   * 0: valid; 1: valid only with underscores_in_headers; -1: not valid (nginx's ignore_invalid_headers);
+   * -2: no header line at all (empty, or with a space or control character).
+   */
+  readonly validity: -2 | -1 | 0 | 1;
 }
 
 /** The request's head beyond its first line. */
@@ -17,6 +20,12 @@ export class HeadersIn {
   readonly values: string[] = [];
   /** Host as the request line or the Host header gives it, without port, lower case, validated; '' when absent. */
   host = '';
+  /** The port given with the host; 0 when none is. */
+  port = 0;
+  /** Where the Host line stands in `names`; -1 when there is none. */
+  hostIndex = -1;
+  /** Transfer-Encoding as it came. */
+  transferEncoding: string | undefined = undefined;
   /** -1 when not given. */
   contentLength = -1;
   chunked = false;

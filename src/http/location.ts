@@ -1,7 +1,9 @@
 /** A location, server or address as requests meet it: everything compiled, nothing read from directives again. */
 import type { AnyModule, Conf, Module, Table } from '../config/contract.ts';
 import type { ErrorLog } from '../log/error-log.ts';
+import type { Regex } from './build.ts';
 import type { CoreConf } from './core-conf.ts';
+import type { PrefixIndex } from './find-location.ts';
 import type { Handler, HeaderFilter } from './module.ts';
 
 export type LocationKind = 'server' | 'prefix' | 'exact' | 'regex' | 'named' | 'if' | 'limit_except';
@@ -31,7 +33,7 @@ export class Location {
     readonly name: string,
     /** `^~`: no regular expression is tried after it. */
     readonly noRegex: boolean,
-    readonly regex: RegExp | undefined,
+    readonly regex: Regex | undefined,
     /** Made by proxy_pass and its like on a prefix that ends in a slash: `/x` is redirected to `/x/`. */
     public autoRedirect: boolean,
   ) {}
@@ -47,6 +49,10 @@ export interface LocationTable {
   readonly exact: ReadonlyMap<string, Location>;
   /** Longest first. */
   readonly prefixes: readonly Location[];
+  /** For many prefixes. */
+  readonly index: PrefixIndex | undefined;
+  /** `/x` for a prefix location `/x/` that redirects there, where nothing else is named `/x`. */
+  readonly redirects: ReadonlyMap<string, Location>;
   /** In the order of the file. */
   readonly regexes: readonly Location[];
   /** Named locations, on a server's table only. */

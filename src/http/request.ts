@@ -21,6 +21,10 @@ export interface Stream extends BodySink {
   /** 'unix:' clients have no address. */
   readonly unix: boolean;
   readonly secure: boolean;
+  /** When the connection was made, on the clock of `monotonic`, ms. */
+  readonly started?: number;
+  /** What a PROXY protocol header said; undefined without one. */
+  readonly proxyProtocol?: ProxyProtocol | undefined;
   /** Bytes of this reply handed to the client so far, head included. */
   readonly sent: number;
   /** The client is too slow: stop producing until `producer.resumeOutput`. */
@@ -40,6 +44,14 @@ export interface Stream extends BodySink {
   upgrade(request: Request, tunnel: Tunnel): void;
   /** Raw bytes of a tunnel to the client; false means: wait for `Tunnel.clientDrained`. `bytes` are copied. */
   tunnelWrite(bytes: Uint8Array): boolean;
+}
+
+/** The addresses that a PROXY protocol header names. */
+export interface ProxyProtocol {
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  readonly serverAddress: string;
+  readonly serverPort: number;
 }
 
 /** The other end of an upgraded connection. */
@@ -70,6 +82,8 @@ export class Request {
   version = 1001;
   /** The decoded path may be sent to an upstream as `target` still (nothing was rewritten and it needed no care). */
   validTarget = true;
+  /** `uri` begins as the location's name does; not so after a rewrite that stays in the location. */
+  validLocation = true;
   /** `target` holds escapes or doubled slashes that decoding changed (nginx's complex_uri etc.). */
   complexTarget = false;
 
@@ -107,6 +121,8 @@ export class Request {
   headerSent = false;
   headerOnly = false;
   keepAlive = false;
+  /** Its first bytes came together with the end of the one before. */
+  pipelined = false;
   chunkedOut = false;
   /** The whole body has been handed to the connection. */
   outputDone = false;
@@ -115,6 +131,8 @@ export class Request {
   /** An error page is being made: the status that asked for it. */
   errorStatus = 0;
   expectTested = false;
+  /** Header lines were left out as invalid (logged at info). */
+  ignoredHeaders = false;
   /** Bytes a second the reply may use; 0 without a limit; -1: what the location says. */
   limitRate = -1;
   /** Bytes of body written, for $body_bytes_sent. */

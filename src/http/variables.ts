@@ -12,6 +12,8 @@ export type Value = string | undefined;
 export interface VariableDefinition {
   /** The value; `name` is the full name as referred to (for prefixes such as `arg_`). Values are latin1 strings of bytes. */
   get(request: Request, name: string): Value;
+  /** For prefixes: `get` for one full name, prepared when the reference is bound. */
+  bind?(name: string): (request: Request) => Value;
   /** `set $x` on this variable acts (args, limit_rate). */
   set?(request: Request, value: string): void;
   /** May be defined anew by `set`, `map` and the like. */
@@ -32,6 +34,7 @@ export class VariableRef {
   ) {}
 }
 const unbound = (): Value => undefined;
+const NOT_FOUND: VariableDefinition = { get: unbound };
 
 export class Variables {
   readonly #defined = new Map<string, VariableDefinition>();
@@ -84,21 +87,24 @@ export class Variables {
    */
   define(name: string, definition: VariableDefinition, place?: Place): VariableRef {
     const lower = name.toLowerCase();
-    const present = this.lookup(lower);
+    const present = this.#defined.get(lower);
     if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
     const own = present?.set && !definition.set ? { ...definition, set: present.set.bind(present) } : definition;
     this.#defined.set(lower, { changeable: true, ...own });
     return this.use(lower, place);
   }
 
-  /** Defines a variable whose value only statements give (`set`, captures): empty until then. */
-  settable(name: string, place?: Place): VariableRef {
+  /**
+   * Defines a variable whose value only statements give (`set`, captures). Until then it is not found, or
+   * what `initially` says. A definition that is there already stays.
+   */
+  settable(name: string, place?: Place, initially: VariableDefinition = NOT_FOUND): VariableRef {
     const lower = name.toLowerCase();
-    const present = this.lookup(lower);
+    const present = this.#defined.get(lower);
     if (present?.set) return this.use(lower, place);
     if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
     const ref = this.use(lower, place);
-    if (!present) this.#defined.set(lower, { changeable: true, get: unbound });
+    if (!present) this.#defined.set(lower, { changeable: true, ...initially });
     return ref;
   }
 
@@ -107,8 +113,9 @@ export class Variables {
     for (const ref of this.#refs.values()) {
       const definition = this.lookup(ref.name);
       if (!definition) throw new ConfError(`unknown "${ref.name}" variable`, undefined, ref.place);
+      const get = definition.bind?.(ref.name);
       ref.definition = definition;
-      ref.get = getter(ref, definition);
+      ref.get = getter(ref, get ? { ...definition, get } : definition);
     }
   }
 }

@@ -1,6 +1,7 @@
 /** The `error_log` directive, at every level that has it, and where logs go when it is not there. */
 import { isAbsolute, join } from 'node:path';
 import { type Args, defineModule, directive, type Parser } from '../config/contract.ts';
+import { parseSize } from '../config/numbers.ts';
 import { DEBUG, ERROR, LEVELS } from './levels.ts';
 import { parseSyslog } from './syslog-spec.ts';
 import type { LogTarget } from './target.ts';
@@ -42,10 +43,8 @@ export const defaultErrorLog = (option: string | undefined, prefix: string): Log
     : { kind: 'file', path: logPath(option ?? DEFAULT_ERROR_LOG, prefix) };
 
 const memoryTarget = (size: string, args: Args): LogTarget => {
-  const parts = /^(\d+)([kKmM]?)$/.exec(size);
-  const unit = parts?.[2]?.toLowerCase() ?? '';
-  const bytes = Number(parts?.[1] ?? Number.NaN) * (unit === 'm' ? 1 << 20 : unit === 'k' ? 1024 : 1);
-  if (!(bytes >= LEAST_MEMORY)) args.fail(`invalid buffer size "${size}"`);
+  const bytes = parseSize(size) ?? 0;
+  if (bytes < LEAST_MEMORY) args.fail(`invalid buffer size "${size}"`);
   return { kind: 'memory', bytes };
 };
 

@@ -54,6 +54,7 @@ export class LogFile implements Destination {
   #scheduled: NodeJS.Immediate | undefined = undefined;
   #reportedAt = 0;
   #lost = 0;
+  #closed = false;
   readonly #flush = (): void => this.flush();
   owner: Owner;
   /** Present when one of the file's access logs has `buffer=` or `gzip`. */
@@ -81,6 +82,7 @@ export class LogFile implements Destination {
   }
 
   write(line: string, level: number): void {
+    if (this.#closed) return;
     this.#pending += `${line}\n`;
     this.#lines++;
     if (level <= WARN || this.#pending.length >= BATCH) this.flush();
@@ -137,6 +139,7 @@ export class LogFile implements Destination {
   close(): void {
     this.buffer?.close();
     this.flush();
+    this.#closed = true;
     this.#writer.close();
     if (this.path !== undefined) closeSync(this.#fd);
   }

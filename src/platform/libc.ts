@@ -185,7 +185,10 @@ export const bindSocket = (fd: number, name: SocketName): void => {
 /** Connects a socket to a unix path; false when nobody listens there any more. */
 export const connectsTo = (fd: number, path: string): boolean => {
   const bytes = socketAddress({ family: 'unix', address: path, port: 0 });
-  return libc().connect(fd, bytes, bytes.length) === 0 || libc().koffi.errno() !== libc().koffi.os.errno.ECONNREFUSED;
+  return (
+    libc().connect(fd, bytes, bytes.length) === 0 ||
+    libc().koffi.errno() !== libc().koffi.os.errno.ECONNREFUSED
+  );
 };
 
 /** Begins to queue connections, `backlog` at most. Throws SystemError. */

@@ -4,6 +4,7 @@
  */
 import type { AnyModule, Place, Scope } from '../config/contract.ts';
 import type { ErrorLog } from '../log/error-log.ts';
+import type { LogRegistry } from '../log/registry.ts';
 
 /** A socket to listen on, as `listen` describes it. Two specs with the same `key` are one socket. */
 export interface ListenSpec {
@@ -31,6 +32,11 @@ export interface ListenSpec {
 /** What a worker serves, built from one configuration. Building has no side effects; `open` has. */
 export interface Service {
   readonly listens: readonly ListenSpec[];
+  /**
+   * The log files that workers open, by full path. Before workers open them again (USR1) the master makes them
+   * and gives them to `user`, who could not make them in a folder of root's.
+   */
+  readonly logFiles?: readonly string[];
   /** What must be made before privileges are dropped (logs, temporary folders, keys). Throws with a reason. */
   prepare(context: WorkerContext): void;
   /** Begins to accept. `fds`: the listening descriptors by `ListenSpec.key`; with reuseport one a worker. */
@@ -39,7 +45,7 @@ export interface Service {
   drain(done: () => void): void;
   /** At once: every connection is closed. */
   close(): void;
-  /** USR1: log files are opened again by name. */
+  /** USR1: what the service opened itself is opened again; `WorkerContext.logs` are already. */
   reopen(): void;
 }
 
@@ -51,6 +57,12 @@ export interface WorkerContext {
   /** uid and gid to give to files made before privileges are dropped; undefined when not root. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   readonly log: ErrorLog;
+  /** All log files of the process: where services open theirs. The process room opens them again at USR1. */
+  readonly logs: LogRegistry;
+  /** The process id of the master (of this process without one): names what the workers share. */
+  readonly master: number;
+  /** Counts the configurations that this master has served, from 1. */
+  readonly generation: number;
   /** `worker_connections`: the most connections of one worker. */
   readonly connections: number;
 }
@@ -60,4 +72,6 @@ export interface Program {
   readonly modules: readonly AnyModule[];
   /** Called once when the whole file has been read without an error. */
   services(main: Scope): readonly Service[];
+  /** Lines that a configuration test adds after its verdict; see `-t`. */
+  advise?(main: Scope): readonly string[];
 }

@@ -1,9 +1,9 @@
 /** The workers of one configuration: started together, replaced when they die, told to leave together. */
 import type { ErrorLog } from '../log/error-log.ts';
-import { ALERT, NOTICE } from '../log/levels.ts';
+import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
+import type { WorkerStart } from './messages.ts';
 import { logChildSignal } from './signals.ts';
 import { WorkerHandle, type WorkerSpawn } from './worker-handle.ts';
-import type { WorkerStart } from './messages.ts';
 
 /** The workers could not begin; why has been logged. */
 export class StartFailure extends Error {
@@ -12,7 +12,8 @@ export class StartFailure extends Error {
 
 /** What a generation asks of its master. */
 export interface GenerationHost {
-  readonly log: ErrorLog;
+  /** The log in use: a later configuration replaces it. */
+  log(): ErrorLog;
   /** What worker number `worker` is started with. */
   spawn(worker: number): WorkerSpawn;
   /** A worker has ended; nothing of it is left. */
@@ -39,7 +40,7 @@ export class Generation {
 
   constructor(
     readonly count: number,
-    readonly start: Pick<WorkerStart, 'invocation' | 'snapshot' | 'generation'>,
+    readonly start: Pick<WorkerStart, 'invocation' | 'record' | 'generation'>,
     readonly host: GenerationHost,
   ) {}
 
@@ -50,7 +51,7 @@ export class Generation {
 
   /** Starts all; resolves when all serve. Rejects with StartFailure when one cannot: the others are stopped. */
   run(): Promise<void> {
-    this.host.log.write(NOTICE, 'start worker processes');
+    this.host.log().write(NOTICE, 'start worker processes');
     return new Promise((resolve, reject) => {
       this.#started = { resolve, reject };
       for (let worker = 0; worker < this.count; worker++) this.#pending.add(worker);
@@ -95,7 +96,7 @@ export class Generation {
   }
 
   #spawn(worker: number): void {
-    const { log } = this.host;
+    const log = this.host.log();
     let handle: WorkerHandle;
     try {
       handle = new WorkerHandle(worker, this.host.spawn(worker), this.start, {
@@ -117,7 +118,7 @@ export class Generation {
 
   #refused(worker: number, error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    this.host.log.write(ALERT, `fork() failed while spawning "worker process" (${reason})`);
+    this.host.log().write(ALERT, `fork() failed while spawning "worker process" (${reason})`);
     this.#died(worker);
   }
 
@@ -127,13 +128,14 @@ export class Generation {
   }
 
   #failed(reason: string): void {
+    this.host.log().write(EMERG, reason);
     if (!this.#started) return;
     this.#settle(new StartFailure(reason));
     this.stop();
   }
 
   #exit(one: WorkerHandle, code: number, signal: number): void {
-    const { log } = this.host;
+    const log = this.host.log();
     this.#live.delete(one);
     logChildSignal(log, one.pid);
     if (signal > 0) log.write(ALERT, `worker process ${one.pid} exited on signal ${signal}`);

@@ -10,6 +10,8 @@ export interface Invocation {
   readonly globals: string | undefined;
   /** `-e`: where errors go until `error_log` says otherwise; a full path, or `stderr`. */
   readonly errorLog: string;
+  /** Where the pid goes when `pid` does not say; a full path. */
+  readonly pidFile: string;
 }
 
 /** The module that a worker process runs, and what Node is told about it. */

@@ -10,9 +10,9 @@ import {
   connectsTo,
   listeningName,
   listenSocket,
-  SystemError,
   type SocketName,
   type SocketOption,
+  SystemError,
   sameAddress,
   setOption,
   streamSocket,
@@ -109,7 +109,13 @@ const removePath = (spec: ListenSpec, log: ErrorLog): void => {
 };
 
 /** Sets an option and only notes a failure. */
-const tryOption = (fd: number, option: SocketOption, value: number, spec: ListenSpec, log: ErrorLog): void => {
+const tryOption = (
+  fd: number,
+  option: SocketOption,
+  value: number,
+  spec: ListenSpec,
+  log: ErrorLog,
+): void => {
   try {
     setOption(fd, option, value);
   } catch (error) {
@@ -184,7 +190,12 @@ const openListener = (spec: ListenSpec, log: ErrorLog): number | undefined => {
 };
 
 /** The descriptors of a spec that are open already: kept from the last configuration or inherited. */
-const taken = (spec: ListenSpec, previous: Listeners, inherited: readonly Inherited[], log: ErrorLog): number[] => {
+const taken = (
+  spec: ListenSpec,
+  previous: Listeners,
+  inherited: readonly Inherited[],
+  log: ErrorLog,
+): number[] => {
   const kept = previous.sockets.get(spec.key);
   const fds = kept
     ? [...kept.fds]

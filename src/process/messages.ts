@@ -1,6 +1,7 @@
 /** What master and workers say to each other over the channel between them. */
+
+import type { SourceRecord } from '../config/source.ts';
 import type { Invocation } from './invocation.ts';
-import type { Snapshot } from './snapshot.ts';
 
 /** What a worker begins with. */
 export interface WorkerStart {
@@ -9,7 +10,7 @@ export interface WorkerStart {
   readonly worker: number;
   readonly invocation: Invocation;
   /** The configuration as the master read it. */
-  readonly snapshot: Snapshot;
+  readonly record: SourceRecord;
   /** Listening descriptors as the worker has them, by `ListenSpec.key`. */
   readonly sockets: readonly (readonly [string, number])[];
   /** The master's process id: names what its workers share. */
@@ -25,7 +26,7 @@ export type ToWorker =
 
 export type ToMaster =
   | { readonly kind: 'ready' }
-  /** The worker could not begin and is about to exit; it has logged why. */
+  /** The worker could not begin and is about to exit; the master logs why. */
   | { readonly kind: 'failed'; readonly reason: string };
 
 const kindOf = (message: unknown): unknown =>

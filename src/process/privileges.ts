@@ -2,11 +2,16 @@
 import type { ErrorLog } from '../log/error-log.ts';
 import { ALERT, EMERG } from '../log/levels.ts';
 import { errorText } from '../platform/errno.ts';
-import { allowCoreDump, initGroups, LibcMissing, setLimit, setPriority, SystemError } from '../platform/libc.ts';
+import {
+  allowCoreDump,
+  initGroups,
+  LibcMissing,
+  SystemError,
+  setLimit,
+  setPriority,
+} from '../platform/libc.ts';
 import type { Settings } from './settings.ts';
-
-/** Whether this process may change its user. */
-export const isRoot = (): boolean => process.geteuid?.() === 0;
+import { isRoot } from './user.ts';
 
 /** Runs what nginx only complains about when it fails. */
 const attempt = (log: ErrorLog, act: () => void): void => {

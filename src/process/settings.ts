@@ -1,11 +1,9 @@
 /** What the main and events directives come to, for those who run processes. */
-
-/** Who a worker becomes. */
-export interface User {
-  readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
-}
+import { ConfError, resolve, type Scope } from '../config/contract.ts';
+import { groupByName, userByName } from '../platform/libc.ts';
+import { coreModule } from './core-module.ts';
+import { eventsKey } from './events-module.ts';
+import { isRoot, type User } from './user.ts';
 
 export interface Settings {
   readonly daemon: boolean;
@@ -46,4 +44,47 @@ export const workerEnvironment = (
     if (value !== undefined) environment[name] = value;
   }
   return environment;
+};
+
+/** nginx's user and group where `user` is not set; the group has one name on some systems, another on others. */
+const defaultUser = (): User => {
+  const found = userByName('nobody');
+  if (found === undefined) throw new ConfError('getpwnam("nobody") failed', undefined);
+  const gid = groupByName('nobody') ?? groupByName('nogroup');
+  if (gid === undefined) throw new ConfError('getgrnam("nobody") failed', undefined);
+  return { name: 'nobody', uid: found.uid, gid };
+};
+
+/**
+ * The settings of a whole configuration. `pidFile` is where the pid goes when `pid` is not set. Throws a
+ * ConfError for what is only known at its end.
+ */
+export const settingsOf = (main: Scope, pidFile: string): Settings => {
+  const conf = resolve(coreModule, [main]);
+  const events = main.find(eventsKey);
+  const user = conf.user ?? (isRoot() ? defaultUser() : undefined);
+  if (events === undefined) throw new ConfError('no "events" section in configuration', undefined);
+  return {
+    daemon: conf.daemon,
+    master: conf.master_process,
+    workers: conf.worker_processes,
+    user,
+    pidFile: conf.pid ?? pidFile,
+    rlimitNofile: conf.worker_rlimit_nofile,
+    rlimitCore: conf.worker_rlimit_core,
+    priority: conf.worker_priority,
+    shutdownTimeout: conf.worker_shutdown_timeout,
+    workingDirectory: conf.working_directory,
+    environment: conf.env,
+    connections: events.connections,
+  };
+};
+
+/** As nginx, each worker needs a connection for every listening socket and one for its channel. */
+export const checkConnections = (settings: Settings, sockets: number): void => {
+  if (settings.connections >= sockets + 1) return;
+  throw new ConfError(
+    `${settings.connections} worker_connections are not enough for ${sockets} listening sockets`,
+    undefined,
+  );
 };

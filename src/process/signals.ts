@@ -14,19 +14,22 @@ const NUMBERS = {
 } as const;
 export type Signal = Exclude<keyof typeof NUMBERS, 'SIGCHLD'>;
 
-/** What to do at a signal; the text is the end of the log line: `, reconfiguring`. */
-export type Reactions = Readonly<Record<Signal, () => string>>;
+/** The end of the log line (`, reconfiguring`), and what to do once it is written. */
+export type Reaction = readonly [says: string, act?: () => void];
+/** Decides at each signal. */
+export type Reactions = Readonly<Record<Signal, () => Reaction>>;
 
 /**
- * Listens to every signal. Each is logged first-hand as `signal 1 (SIGHUP) received, reconfiguring`. Returns a
+ * Listens to every signal. Each is logged first, as `signal 1 (SIGHUP) received, reconfiguring`. Returns a
  * function that stops listening. `log` is asked for at each signal, since a reload replaces it.
  */
 export const listenToSignals = (log: () => ErrorLog, reactions: Reactions): (() => void) => {
   const listeners: [Signal, () => void][] = [];
   for (const signal of Object.keys(reactions) as Signal[]) {
     const listener = (): void => {
-      const action = reactions[signal]();
-      log().write(NOTICE, `signal ${NUMBERS[signal]} (${signal}) received${action}`);
+      const [says, act] = reactions[signal]();
+      log().write(NOTICE, `signal ${NUMBERS[signal]} (${signal}) received${says}`);
+      act?.();
     };
     process.on(signal, listener);
     listeners.push([signal, listener]);

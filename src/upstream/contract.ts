@@ -3,10 +3,11 @@
  * Pool and engine do not know the protocol; a protocol says how a request is written, where a reply ends and
  * whether the connection may be kept.
  */
-import type { Connection } from '../net/connection.ts';
-import type { ConnectTo } from '../net/connection.ts';
+
 import type { Request } from '../http/request.ts';
 import type { Template } from '../http/template.ts';
+import type { Connection, ConnectTo } from '../net/connection.ts';
+import type { PeerConnection } from './peer-connection.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A server of an upstream: one address. Its counters live in the group's zone when it has one. */
@@ -24,6 +25,8 @@ export const PEER_OK = 0;
 export const PEER_FAILED = 1;
 /** The reply was passed over (http_404, http_403), the peer is well. */
 export const PEER_NEXT = 2;
+/** A reused connection was closed before it gave anything: that says nothing about the peer. */
+export const PEER_STALE = 3;
 
 /** Chooses peers for one request; one is made per request by a group (round robin, hash, ...). */
 export interface PeerSource {
@@ -49,21 +52,22 @@ export interface PeerGroup {
 export interface Pool {
   /** The most recently parked connection to that peer which is proven silent, or undefined. */
   take(peer: Peer, tag: object): PeerConnection | undefined;
-  /** Keeps the connection or closes it; see reusable.ts for the reasons. */
-  park(connection: PeerConnection, peer: Peer, tag: object): void;
-  /** Closes all that is idle: drain, reload. */
+  /** Keeps the connection (true), or says why not (see reusable.ts): it is then the caller's to close. */
+  park(connection: PeerConnection, exchange: Exchange): true | string;
+  /** Closes all that is idle, and keeps nothing from then on: drain, reload. */
   close(): void;
 }
 
-/** A connection to a peer over all the requests it carries. */
-export interface PeerConnection {
-  readonly connection: Connection;
-  /** Requests it has carried, the present one included. */
-  requests: number;
-  /** When it was parked last, on the clock of `monotonic`; 0 while never. */
-  parkedAt: number;
-  /** Milliseconds after which the peer said it closes idle connections (`Keep-Alive: timeout=`); 0 when it said nothing. */
-  peerTimeout: number;
+/** What a pool asks about the exchange that a connection comes from. */
+export interface Exchange {
+  /** The location's configuration, for `keepalive N local`. */
+  readonly conf: object;
+  /** The attempt failed. */
+  readonly failed: boolean;
+  /** The whole reply has been read and nothing in it forbids to keep the connection. */
+  readonly keep: boolean;
+  /** The whole request has been handed to the system. */
+  readonly bodySent: boolean;
 }
 
 /** Bits of proxy_next_upstream and its like. */
@@ -115,6 +119,7 @@ export interface UpstreamConf {
   readonly tempPath: TempPath;
   readonly interceptErrors: boolean;
   readonly ignoreClientAbort: boolean;
+  readonly forceRanges: boolean;
   readonly socketKeepalive: boolean;
   readonly passRequestHeaders: boolean;
   readonly passRequestBody: boolean;
@@ -126,6 +131,14 @@ export interface UpstreamConf {
   /** Bytes a second read from the upstream; undefined without a limit. */
   readonly limitRate: Template | undefined;
   readonly method: Template | undefined;
+  /** `proxy_pass_trailers`; off where missing. */
+  readonly passTrailers?: boolean;
+  /** 1xx replies other than 100 and 101 are passed to the client (with `early_hints`); off where missing. */
+  readonly passEarlyHints?: boolean;
+  /** X-Accel-Buffering is not heeded (memcached, gRPC). */
+  readonly fixedBuffering?: boolean;
+  /** A 404 of the peer is ours (memcached). */
+  readonly intercept404?: boolean;
 }
 
 /** `client_body_temp_path` and its like: a folder with up to three levels of hashed folders inside. */
@@ -141,40 +154,48 @@ export interface TempPath {
 export interface Protocol {
   /** For messages: `http://`, `fastcgi://`. */
   readonly scheme: string;
-  /** The request's head as bytes in a latin1 string, made once per request and sent again at each retry. */
+  /** What follows the peer's name in messages: the path asked for (`/path?args`), or '' . */
+  uri(request: Request, upstream: Upstream): string;
+  /**
+   * The request as bytes in a latin1 string, made once per request and sent again at each retry: the head,
+   * and all else that is sent when there is no body (`upstream.hasBody` is false).
+   */
   head(request: Request, upstream: Upstream): string;
-  /** A piece of the request's body as it goes on the wire; `last` with the final (maybe empty) one. */
+  /**
+   * A piece of the request's body as it goes on the wire; `last` with the final (maybe empty) one. Only
+   * called when `upstream.hasBody`. The result may refer to `bytes`, which the engine keeps valid until sent.
+   */
   bodyPiece(upstream: Upstream, bytes: Uint8Array, last: boolean): readonly (string | Uint8Array)[];
-  /** Reads the reply of a new attempt. */
+  /** The wire form of a body piece is the piece itself: `bodyPiece` is not called. */
+  readonly plainBody: boolean;
+  /** A streamed body whose length is not known can't be sent (HTTP/1.0): it is read whole first. */
+  readonly needsLength?: boolean;
+  /** Reads the reply of a new attempt. Made for each attempt; may be taken from a pool of the protocol's. */
   reply(request: Request, upstream: Upstream): Reply;
+  /** The reply will not be fed again: it may go back to the protocol's pool. */
+  done?(reply: Reply): void;
+  /** Rewrites Location and the address in Refresh (proxy_redirect); undefined: they pass as they are. */
+  readonly rewriteRedirect: ((request: Request, value: string) => string) | undefined;
+  /** Rewrites Set-Cookie (proxy_cookie_domain, _path, _flags). */
+  readonly rewriteCookie: ((request: Request, value: string) => string) | undefined;
 }
 
 /**
- * Reads one reply from the peer's bytes and pushes what it finds into the engine: `upstream.onReplyHead()`
- * once the head is complete (after filling `upstream.head`), `upstream.onReplyBody(bytes)` for each decoded
- * piece, `upstream.onReplyEnd(keep)` at the end, `upstream.onReplyInvalid(reason)` when it is not a reply.
+ * Reads one reply from the peer's bytes and pushes what it finds into the engine, in this order:
+ * `upstream.onInterim()` for each 1xx but 101 (nothing of it is kept), `upstream.addLine(name, value)` for each
+ * line with `upstream.head.status` and `statusLine` set, `upstream.onReplyHead()` once the head is complete,
+ * `upstream.onReplyBody(bytes)` for each decoded piece, `upstream.onReplyEnd(keep)` at the end;
+ * `upstream.onReplyInvalid(message)` when it is not a reply. Where one of these answers false the reply is of no more
+ * interest (another peer is tried, the request is over): return at once and touch nothing.
  */
 export interface Reply {
-  /** `bytes` from `start` to `end` came; they are only there during the call. Stops when the upstream is done with it. */
+  /** `bytes` from `start` to `end` came; they are only there during the call. */
   feed(bytes: Buffer, start: number, end: number): void;
-  /** The peer has closed its side. */
+  /**
+   * The peer has closed its side. Where that ends the reply in order (a body until close): `onReplyEnd(false)`;
+   * else nothing: the engine reports the premature close.
+   */
   end(): void;
 }
 
-/** The head of an upstream's reply. Lines keep order and duplicates. */
-export class ReplyHead {
-  status = 0;
-  /** `404 Not Found` as the peer wrote it; '' when it gave no reason. */
-  statusLine = '';
-  names: string[] = [];
-  /** The same names in lower case. */
-  lower: string[] = [];
-  values: string[] = [];
-  /** -1 when not given. */
-  contentLength = -1;
-  chunked = false;
-  connectionClose = false;
-  connectionKeepAlive = false;
-  upgrade = false;
-  trailers: string[] | undefined = undefined;
-}
+export { ReplyHead } from './reply-head.ts';

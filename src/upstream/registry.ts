@@ -1,6 +1,12 @@
 /** The upstream groups of one configuration: the blocks as written and the implicit ones of proxy_pass. */
-import type { Place } from '../config/contract.ts';
+import { ConfError, type Place } from '../config/contract.ts';
+import { Reason } from '../config/reason.ts';
+import { type Address, directTarget, numericTarget, parseAddress, type Target } from './address.ts';
+import { Block } from './block.ts';
 import type { PeerGroup } from './contract.ts';
+import { Group, roundRobin } from './group.ts';
+import { GroupPeer, Peers, PLAIN_SERVER } from './peers.ts';
+import { HostResolver } from './resolve-host.ts';
 
 /** A group that is referred to before it may have been read; `group` is bound when the http block is complete. */
 export interface GroupRef {
@@ -17,4 +23,122 @@ export interface UpstreamRegistry {
   use(address: string, defaultPort: number, place: Place): GroupRef;
   /** At run time, for an address made of variables: an explicit group by its name, or undefined. */
   find(name: string): PeerGroup | undefined;
+  /** At run time, for `unix:PATH` or a numeric address with a port: a group of that one peer. Throws Reason. */
+  direct(address: string): PeerGroup;
+}
+
+/** A group whose block may still come. */
+class Reference implements GroupRef {
+  constructor(
+    readonly name: string,
+    readonly place: Place,
+    readonly address: Address,
+  ) {}
+
+  group: PeerGroup = {
+    name: '',
+    explicit: false,
+    pool: undefined,
+    source: () => {
+      throw new Error(`upstream "${this.name}" is used before the configuration is complete`);
+    },
+  };
+}
+
+/** Runs `parse` of an upstream's address; its Reason becomes nginx's error at `place`. */
+export const withAddress = <T>(url: string, place: Place, parse: () => T): T => {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof Reason) throw new ConfError(`${error.message} in upstream "${url}"`, place);
+    throw error;
+  }
+};
+
+const sameHost = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+
+export class Upstreams implements UpstreamRegistry {
+  readonly hosts = new HostResolver();
+  readonly #blocks: Block[] = [];
+  readonly #references: Reference[] = [];
+  readonly #groups: PeerGroup[] = [];
+  readonly #byName = new Map<string, PeerGroup>();
+
+  /** The `upstream` blocks in the order of the file. */
+  get blocks(): readonly Block[] {
+    return this.#blocks;
+  }
+
+  use(text: string, defaultPort: number, place: Place): GroupRef {
+    const address = withAddress(text, place, () => parseAddress(text, defaultPort));
+    const block = this.#blocks.find(({ name }) => sameHost(name, address.host));
+    if (block && !address.noPort) this.#mayNotHavePort(address, place);
+    const known = this.#references.find(
+      (other) => sameHost(other.address.host, address.host) && other.address.port === address.port,
+    );
+    if (known) return known;
+    const reference = new Reference(address.host, place, address);
+    this.#references.push(reference);
+    return reference;
+  }
+
+  /** Begins an `upstream` block. Throws `duplicate upstream`, `upstream "x" may not have port N`. */
+  declare(name: string, place: Place): Block {
+    if (this.#blocks.some((block) => sameHost(block.name, name))) {
+      throw new ConfError(`duplicate upstream "${name}"`, place);
+    }
+    const used = this.#references.find(({ address }) => sameHost(address.host, name) && !address.noPort);
+    if (used) this.#mayNotHavePort(used.address, used.place, name);
+    const block = new Block(name, place, this.hosts);
+    this.#blocks.push(block);
+    return block;
+  }
+
+  find(name: string): PeerGroup | undefined {
+    return this.#byName.get(name.toLowerCase());
+  }
+
+  direct(text: string): PeerGroup {
+    const address = parseAddress(text, 0);
+    const { name, to } = directTarget(address);
+    const peers = new Peers([new GroupPeer(name, address.text, to, PLAIN_SERVER)], true);
+    return new Group(address.host, false, peers, undefined, roundRobin, undefined);
+  }
+
+  /** Binds every reference. Throws `host not found in upstream "x"`, `no port in upstream "x"`. */
+  complete(): void {
+    for (const block of this.#blocks) {
+      const group = block.group();
+      this.#groups.push(group);
+      this.#byName.set(block.name.toLowerCase(), group);
+    }
+    for (const reference of this.#references) {
+      const explicit = this.find(reference.name);
+      reference.group = explicit ?? this.#implicit(reference);
+    }
+  }
+
+  /** Closes idle connections, and keeps none from then on. */
+  drain(): void {
+    for (const group of this.#groups) group.pool?.close();
+  }
+
+  #mayNotHavePort(address: Address, place: Place, name = address.host): never {
+    throw new ConfError(`upstream "${name}" may not have port ${address.port}`, place);
+  }
+
+  #implicit({ address, place }: Reference): PeerGroup {
+    const targets = this.#targets(address, place);
+    const peers = targets.map(({ name, to }) => new GroupPeer(name, address.text, to, PLAIN_SERVER));
+    return new Group(address.host, false, new Peers(peers, peers.length === 1), undefined, roundRobin, undefined);
+  }
+
+  #targets(address: Address, place: Place): readonly Target[] {
+    if (address.kind === 'unix') return [directTarget(address)];
+    if (address.port === 0) throw new ConfError(`no port in upstream "${address.host}"`, place);
+    if (address.kind === 'numeric') return [directTarget(address)];
+    const found = this.hosts.addresses(address.host);
+    if (found.length === 0) throw new ConfError(`host not found in upstream "${address.host}"`, place);
+    return found.map((host) => numericTarget(host, address.port));
+  }
 }

@@ -126,16 +126,17 @@ export class Subject {
     process.kill(this.pid, name);
   }
 
-  /** Resolves with the log once it matches. */
-  async logged(pattern: RegExp | string, ms = 8000): Promise<string> {
+  /** Resolves with the log (from an offset on, when given) once it matches. */
+  async logged(what: RegExp | { includes: string; from: number }, ms = 8000): Promise<string> {
     const deadline = Date.now() + ms;
     for (;;) {
-      const log = this.log;
-      if (typeof pattern === 'string' ? log.includes(pattern) : pattern.test(log)) {
+      const log = what instanceof RegExp ? this.log : this.log.slice(what.from);
+      if (what instanceof RegExp ? what.test(log) : log.includes(what.includes)) {
         return log;
       }
       if (Date.now() > deadline) {
-        throw new Error(`the log does not say ${pattern}:\n${log.slice(-4000)}`);
+        const wanted = what instanceof RegExp ? what.source : what.includes;
+        throw new Error(`the log does not say ${wanted}:\n${log.slice(-3000)}`);
       }
       await sleep(10);
     }

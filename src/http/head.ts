@@ -1,0 +1,328 @@
+/**
+ * The head of an HTTP/1 request: its first line and header lines, read from latin1 text, as strict as nginx
+ * (RFC 9112). Each function answers 0, or the status that the request is refused with; `refusal` then says
+ * why in nginx's words, for the log.
+ */
+import { internName, KNOWN } from './header-names.ts';
+import { validateHost } from './host.ts';
+import type { Request } from './request.ts';
+import { normalizeTarget } from './uri.ts';
+
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
+
+/** Why the last head was refused. */
+export let refusal = '';
+
+const refuse = (status: number, reason: string): number => {
+  refusal = reason;
+  return status;
+};
+
+const METHOD = /^[A-Z_-]+$/;
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE']);
+/** A path that is taken as it stands: without escapes, dots at the start of a segment, doubled slashes, fragment. */
+const CARE = /[\x00-\x20\x7f%#]|\/[/.]/;
+const CONTROL = /[\x00-\x20\x7f]/;
+const ABSOLUTE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/((?:\[[A-Za-z0-9:\-._~!$&'()*+,;=]*\]|[A-Za-z0-9.-]*)(?::\d*)?)(?=[/? ])/;
+const AUTHORITY = /^((?:\[[A-Za-z0-9:\-._~!$&'()*+,;=]*\]|[A-Za-z0-9.-]*):\d+) /;
+
+/** Where the virtual server is chosen as soon as the host is known. Answers 0 or a status. */
+export interface HostSink {
+  chooseServer(request: Request, host: string): number;
+}
+
+/** Whether bytes that may be the start of a request line can still become one. */
+export const plausibleStart = (text: string, start: number): boolean => {
+  for (let i = start; i < text.length && i < start + 32; i++) {
+    const c = text.charCodeAt(i);
+    if (c === SPACE) return i > start;
+    if ((c < 0x41 || c > 0x5a) && c !== 0x5f && c !== 0x2d) return c === LF || c === CR ? i === start : false;
+  }
+  return true;
+};
+
+/** Reads the line in `text` from `start` to the LF at `lf`. */
+export const parseRequestLine = (request: Request, text: string, start: number, lf: number, mergeSlashes: boolean): number => {
+  const end = text.charCodeAt(lf - 1) === CR ? lf - 1 : lf;
+  request.requestLine = text.slice(start, end);
+  const space = text.indexOf(' ', start);
+  if (space < 0 || space >= end) return refuse(400, 'client sent invalid method while reading client request line');
+  const method = text.slice(start, space);
+  if (!methods.has(method) && !METHOD.test(method)) {
+    return refuse(400, 'client sent invalid method while reading client request line');
+  }
+  request.method = method;
+  const from = space + 1;
+  const to = text.indexOf(' ', from);
+  if (
+    text.charCodeAt(from) === 0x2f &&
+    to === end - 9 &&
+    method !== 'CONNECT' &&
+    text.startsWith('HTTP/1.', to + 1)
+  ) {
+    const minor = text.charCodeAt(end - 1) - 0x30;
+    if (minor === 1 || minor === 0) {
+      request.version = 1000 + minor;
+      return setTarget(request, text.slice(from, to), mergeSlashes);
+    }
+  }
+  return parseUnusual(request, text.slice(from, end), mergeSlashes);
+};
+
+const INVALID = 'client sent invalid request while reading client request line';
+
+/** All other forms: absolute targets, CONNECT, several spaces, HTTP/0.9, other versions. */
+const parseUnusual = (request: Request, written: string, mergeSlashes: boolean): number => {
+  const rest = written.replace(/^ +/, '');
+  let target: string;
+  let behind: string;
+  let host: string | undefined;
+  if (request.method === 'CONNECT') {
+    const match = AUTHORITY.exec(rest);
+    if (!match) return refuse(400, INVALID);
+    host = match[1] ?? '';
+    target = '/';
+    behind = rest.slice(host.length);
+  } else {
+    let path = rest;
+    if (!rest.startsWith('/')) {
+      const match = ABSOLUTE.exec(rest);
+      if (!match) return refuse(400, INVALID);
+      host = match[2] ?? '';
+      path = rest.slice(match[0].length);
+    }
+    const space = path.indexOf(' ');
+    target = space < 0 ? path : path.slice(0, space);
+    behind = space < 0 ? '' : path.slice(space);
+    if (target === '') target = '/';
+  }
+  if (CONTROL.test(target)) return refuse(400, INVALID);
+  const version = parseVersion(behind);
+  if (version === 505) return refuse(505, 'client sent invalid version while reading client request line');
+  if (version === 400) return refuse(400, INVALID);
+  request.version = version;
+  const status = setTarget(request, target, mergeSlashes);
+  if (status !== 0 || host === undefined) return status;
+  const valid = validateHost(host);
+  if (!valid) return refuse(400, 'client sent invalid host in request line');
+  request.headers.host = valid.host;
+  request.headers.port = valid.port;
+  return 0;
+};
+
+/** What follows the target: nothing is HTTP/0.9. Answers the version, 400 or 505. */
+const parseVersion = (behind: string): number => {
+  if (/^ *$/.test(behind)) return 9;
+  const match = /^ +HTTP\/([1-9]\d*)(?:\.(\d{1,3}) *$)?/.exec(behind);
+  if (!match) return 400;
+  if (match[1] !== '1') return 505;
+  return match[2] === undefined ? 400 : 1000 + Number(match[2]);
+};
+
+/** Splits and, where it needs care, normalizes the target. */
+const setTarget = (request: Request, target: string, mergeSlashes: boolean): number => {
+  request.target = target;
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  if (mark === 0 || CARE.test(path) || (mark > 0 && target.indexOf('#', mark) >= 0)) {
+    if (CONTROL.test(target)) return refuse(400, INVALID);
+    const parsed = normalizeTarget(target, mergeSlashes);
+    if (!parsed) return refuse(400, 'client sent invalid request while reading client request line');
+    request.uri = parsed.uri;
+    request.args = parsed.args;
+    request.complexTarget = true;
+    request.validTarget = mark !== 0;
+    return 0;
+  }
+  request.uri = path;
+  if (mark >= 0) {
+    request.args = target.slice(mark + 1);
+    if (CONTROL.test(request.args)) return refuse(400, INVALID);
+  }
+  return 0;
+};
+
+/** What the limits and permissions of header lines are. */
+export interface HeaderRules {
+  readonly ignore_invalid_headers: boolean;
+  readonly underscores_in_headers: boolean;
+  readonly max_headers: number;
+}
+
+/** Set by `parseHeaders`: where the body begins, or -1 when the head is not complete. */
+export let headEnd = -1;
+
+/**
+ * Reads the header lines in `text` from `start` on. Answers 0 with `headEnd` set, or a status. Only complete
+ * heads are given to it: `text` holds the empty line.
+ */
+export const parseHeaders = (request: Request, text: string, start: number, rules: HeaderRules, sink: HostSink): number => {
+  const { names, values } = request.headers;
+  headEnd = -1;
+  for (let position = start; ; ) {
+    const lf = text.indexOf('\n', position);
+    if (lf < 0) return 0;
+    let end = lf;
+    while (end > position && text.charCodeAt(end - 1) === CR) end--;
+    if (end === position) {
+      if (lf - position > 1) return invalidLine(text, position, position + 1);
+      headEnd = lf + 1;
+      return 0;
+    }
+    let colon = text.indexOf(':', position);
+    if (colon < 0 || colon > end) colon = end;
+    const name = internName(text.slice(position, colon));
+    if (name.validity === -2) return invalidLine(text, position, colon);
+    let from = colon + 1;
+    while (from < end && text.charCodeAt(from) === SPACE) from++;
+    let to = end;
+    while (to > from && text.charCodeAt(to - 1) === SPACE) to--;
+    const value = from < to ? text.slice(from, to) : '';
+    position = lf + 1;
+    if (name.validity !== 0 && rules.ignore_invalid_headers && (name.validity < 0 || !rules.underscores_in_headers)) {
+      request.ignoredHeaders = true;
+      continue;
+    }
+    if (names.length >= rules.max_headers) return refuse(494, 'client sent too many header lines');
+    names.push(name);
+    values.push(value);
+    if (name.known !== 0) {
+      const status = noteKnown(request, name.known, value, sink);
+      if (status !== 0) return status;
+    }
+  }
+};
+
+const invalidLine = (text: string, from: number, at: number): number => {
+  const code = text.charCodeAt(at).toString(16).padStart(2, '0');
+  return refuse(400, `client sent invalid header line: "${text.slice(from, at)}\\x${code}..."`);
+};
+
+/** A NUL anywhere or a CR that no LF follows makes a head invalid; looked for once in the whole text. */
+export const hasStrayControl = (text: string, start: number, end: number): boolean => {
+  const nul = text.indexOf('\0', start);
+  if (nul >= 0 && nul < end) return true;
+  for (let cr = text.indexOf('\r', start); cr >= 0 && cr < end; cr = text.indexOf('\r', cr + 1)) {
+    const next = text.charCodeAt(cr + 1);
+    if (next !== LF && next !== CR) return true;
+  }
+  return false;
+};
+
+const duplicate = (name: string, value: string, before: string): number =>
+  refuse(400, `client sent duplicate header line: "${name}: ${value}", previous value: "${name}: ${before}"`);
+
+/** Headers that may come once only. */
+const UNIQUE = new Set([
+  KNOWN['if-modified-since'],
+  KNOWN['if-unmodified-since'],
+  KNOWN['if-match'],
+  KNOWN['if-none-match'],
+  KNOWN['content-length'],
+  KNOWN['content-range'],
+  KNOWN['if-range'],
+  KNOWN['transfer-encoding'],
+  KNOWN.expect,
+  KNOWN.authorization,
+  KNOWN['proxy-authorization'],
+]);
+
+const noteKnown = (request: Request, known: number, value: string, sink: HostSink): number => {
+  const headers = request.headers;
+  if (known === KNOWN.host) {
+    if (headers.hostIndex >= 0) {
+      return refuse(400, `client sent duplicate host header: "Host: ${value}", previous value: "Host: ${headers.values[headers.hostIndex]}"`);
+    }
+    headers.hostIndex = headers.names.length - 1;
+    const valid = validateHost(value);
+    if (!valid) return refuse(400, 'client sent invalid host header');
+    if (headers.host !== '') return 0;
+    headers.host = valid.host;
+    headers.port = valid.port;
+    return sink.chooseServer(request, valid.host);
+  }
+  if (known === KNOWN.connection) {
+    const lower = value.toLowerCase();
+    if (lower.includes('close')) {
+      headers.connectionClose = true;
+      headers.connectionKeepAlive = false;
+    } else if (lower.includes('keep-alive')) {
+      headers.connectionKeepAlive = true;
+      headers.connectionClose = false;
+    }
+    return 0;
+  }
+  if (!UNIQUE.has(known)) return 0;
+  const last = headers.names.length - 1;
+  for (let i = 0; i < last; i++) {
+    if (headers.names[i]?.known === known) {
+      return duplicate(headers.names[last]?.text ?? '', value, headers.values[i] ?? '');
+    }
+  }
+  if (known === KNOWN['content-length']) {
+    if (!/^\d{1,15}$/.test(value)) return refuse(400, 'client sent invalid "Content-Length" header');
+    headers.contentLength = Number(value);
+  } else if (known === KNOWN['transfer-encoding']) {
+    headers.transferEncoding = value;
+  } else if (known === KNOWN.expect) {
+    headers.expectContinue = value.toLowerCase() === '100-continue';
+  }
+  return 0;
+};
+
+/** The checks across header lines, once all are there. Answers 0 or a status. */
+export const checkHeaders = (request: Request, allowConnect: boolean): number => {
+  const headers = request.headers;
+  if (headers.hostIndex < 0 && request.version > 1000) {
+    return refuse(400, 'client sent HTTP/1.1 request without "Host" header');
+  }
+  if (headers.transferEncoding !== undefined) {
+    if (request.version < 1001) {
+      return refuse(400, 'client sent HTTP/1.0 request with "Transfer-Encoding" header');
+    }
+    if (headers.transferEncoding.toLowerCase() !== 'chunked') {
+      return refuse(501, `client sent unknown "Transfer-Encoding": "${headers.transferEncoding}"`);
+    }
+    if (headers.contentLength >= 0) {
+      return refuse(400, 'client sent "Content-Length" and "Transfer-Encoding" headers at the same time');
+    }
+    headers.chunked = true;
+  }
+  if (request.method === 'CONNECT') {
+    if (request.version !== 1001 || !allowConnect) return refuse(405, 'client sent CONNECT method');
+    if (headers.contentLength > 0 || headers.chunked) return refuse(400, 'client sent CONNECT request with body');
+  }
+  if (request.method === 'TRACE') return refuse(405, 'client sent TRACE method');
+  return 0;
+};
+
+/**
+ * Whether the head fits nginx's buffers: `client_header_buffer_size` first, then at most `number` of `size`;
+ * a line never spans two. Answers 0, 414 for the request line or 494 for a header line; `text` may still be
+ * incomplete at `end`.
+ */
+export const checkBuffers = (text: string, start: number, end: number, first: number, large: { count: number; size: number }): number => {
+  let capacity = first;
+  let used = 0;
+  let taken = 0;
+  for (let position = start, line = 0; position < end; line++) {
+    const lf = text.indexOf('\n', position);
+    const next = lf < 0 || lf >= end ? end : lf + 1;
+    const length = next - position;
+    if (used + length > capacity) {
+      if (length > large.size || taken >= large.count) {
+        return line === 0
+          ? refuse(414, 'client sent too long URI')
+          : refuse(494, `client sent too long header line: "${text.slice(position, Math.min(next, position + 1748))}..."`);
+      }
+      taken++;
+      capacity = large.size;
+      used = 0;
+    }
+    used += length;
+    position = next;
+  }
+  return 0;
+};

@@ -1,0 +1,99 @@
+/** Sends a file, or parts of it, piece by piece as the client takes it. */
+import { closeSync, readSync } from 'node:fs';
+import { ALERT } from '../../log/levels.ts';
+import { errorText } from '../../platform/errno.ts';
+import { finalize } from '../finalize.ts';
+import { type BodySink, type Data, LAST, NOTHING, OWNED, type Producer } from '../output.ts';
+import { logRequest } from '../request-log.ts';
+import type { Request } from '../request.ts';
+import { ERROR, OK } from '../verdict.ts';
+import type { RangePart } from './range-sink.ts';
+
+/** Bytes read at once: large enough for few system calls, small enough to be held by a slow client. */
+const PIECE = 131072;
+
+export class FileProducer implements Producer {
+  #part = 0;
+  #position = -1;
+  #closed = false;
+
+  constructor(
+    readonly fd: number,
+    readonly path: string,
+    readonly sink: BodySink,
+    readonly parts: readonly RangePart[],
+    readonly after: Data,
+  ) {}
+
+  /** Sends as much as the client takes; finalizes the request at the end. */
+  run(request: Request): void {
+    for (;;) {
+      const part = this.parts[this.#part];
+      if (!part) {
+        this.#end(request);
+        return;
+      }
+      if (this.#position < 0) {
+        this.#position = part.start;
+        if (part.before.length > 0) this.sink.write(request, part.before, OWNED);
+      }
+      if (!this.#piece(request, part)) return;
+      if (this.#closed || request.stream.congested) return;
+    }
+  }
+
+  /** Reads and writes one piece of a part. False after an error. */
+  #piece(request: Request, part: RangePart): boolean {
+    const wanted = Math.min(PIECE, part.end - this.#position);
+    const bytes = Buffer.allocUnsafeSlow(wanted);
+    let count: number;
+    try {
+      count = readSync(this.fd, bytes, 0, wanted, this.#position);
+    } catch (error) {
+      logRequest(request, ALERT, `pread() "${this.path}" failed (${errorText(error)})`);
+      this.#fail(request);
+      return false;
+    }
+    if (count === 0 && wanted > 0) {
+      logRequest(request, ALERT, `pread() read only 0 of ${wanted} from "${this.path}"`);
+      this.#fail(request);
+      return false;
+    }
+    this.#position += count;
+    const ended = this.#position >= part.end;
+    if (ended) {
+      this.#part += 1;
+      this.#position = -1;
+    }
+    const last = ended && this.#part === this.parts.length && this.after.length === 0;
+    if (last) this.#close();
+    this.sink.write(request, count === wanted ? bytes : bytes.subarray(0, count), last ? OWNED | LAST : OWNED);
+    if (last) finalize(request, OK);
+    return true;
+  }
+
+  #end(request: Request): void {
+    this.#close();
+    this.sink.write(request, this.after.length > 0 ? this.after : NOTHING, OWNED | LAST);
+    finalize(request, OK);
+  }
+
+  #fail(request: Request): void {
+    this.#close();
+    finalize(request, ERROR);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.fd);
+  }
+
+  resumeOutput(request: Request): void {
+    if (!this.#closed) this.run(request);
+  }
+
+  abortOutput(): void {
+    this.#close();
+  }
+}

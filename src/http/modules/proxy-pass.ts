@@ -1,0 +1,88 @@
+/** `proxy_pass`: where a location's requests go, as written or as variables make it at each request. */
+import { type Args, key, type Parser, type Place, type Scope } from '../../config/contract.ts';
+import { wordAt } from '../../config/parsers.ts';
+import type { Target } from '../../upstream/protocols/http/target.ts';
+import { targetOf } from '../../upstream/protocols/http/target.ts';
+import { parseUpstreamUrl } from '../../upstream/protocols/http/upstream-url.ts';
+import type { GroupRef, UpstreamRegistry } from '../../upstream/registry.ts';
+import { HTTP } from '../build.ts';
+import type { Template } from '../template.ts';
+
+/** A `proxy_pass` as its location has it. */
+export interface Pass {
+  /** The block it stands in. */
+  readonly scope: Scope;
+  readonly place: Place;
+  /** As written. */
+  readonly url: string;
+  /** Known at load; undefined with variables. */
+  readonly fixed: FixedPass | undefined;
+  readonly template: Template;
+  /** What the URL's URI takes the place of: the location's name, '' in a location that has none. */
+  readonly location: string;
+  readonly upstreams: UpstreamRegistry;
+  /** The `proxy_pass` of the block around this one. */
+  readonly outer: Pass | undefined;
+}
+
+export interface FixedPass {
+  readonly target: Target;
+  readonly ref: GroupRef;
+}
+
+/** The `proxy_pass` of the block being read, for the directives behind it. */
+export const PASS = key<Pass>('proxy_pass');
+
+const SCHEME = /^http:\/\//i;
+const TLS_SCHEME = /^https:\/\//i;
+export const DEFAULT_PORT = 80;
+
+/** Splits off `http://`; undefined for what begins otherwise. */
+export const withoutScheme = (url: string): string | undefined => (SCHEME.test(url) ? url.slice(7) : undefined);
+
+export const isTls = (url: string): boolean => TLS_SCHEME.test(url);
+
+const fixedPass = (args: Args, url: string, location: string, named: boolean): FixedPass => {
+  const word = wordAt(args, 0);
+  if (isTls(url)) args.fail(`"proxy_pass" to "${url}" is not supported yet: no TLS to upstream servers`, word);
+  const rest = withoutScheme(url);
+  if (rest === undefined) return args.fail('invalid URL prefix', word);
+  const parsed = parseUpstreamUrl(rest, DEFAULT_PORT);
+  if (typeof parsed === 'string') return args.fail(`${parsed} in upstream "${rest}"`, word);
+  const ref = args.scope.need(HTTP).upstreams.use(parsed.address, DEFAULT_PORT, args.place);
+  if (!named && parsed.uri !== '') {
+    args.fail(
+      '"proxy_pass" cannot have URI part in location given by regular expression, or inside named location, ' +
+        'or inside "if" statement, or inside "limit_except" block',
+      word,
+    );
+  }
+  return { target: targetOf(parsed, location.length), ref };
+};
+
+/** The value of `proxy_pass`; a prefix location that ends in a slash then answers `/x` with a redirect to `/x/`. */
+export const proxyPass: Parser<Pass | undefined> = {
+  arity: 1,
+  parse(args) {
+    const { scope, place } = args;
+    const build = scope.need(HTTP);
+    const url = wordAt(args, 0).text;
+    const block = build.locations.get(scope);
+    const named = block?.kind === 'prefix' || block?.kind === 'exact';
+    const location = named ? block.name : '';
+    if (named && location.endsWith('/')) block.autoRedirect = true;
+    const template = build.template(url, place);
+    const fixed = url.includes('$') ? undefined : fixedPass(args, url, location, named);
+    const outer = scope.find(PASS);
+    const pass: Pass = { scope, place, url, fixed, template, location, upstreams: build.upstreams, outer };
+    scope.carry(PASS, pass);
+    return pass;
+  },
+};
+
+/** Whether requests that end in `scope` go where `pass` says: its own block, and blocks inside without a path of their own. */
+export const appliesIn = (pass: Pass, scope: Scope): boolean => {
+  let at: Scope | undefined = scope;
+  while (at && at !== pass.scope && (at.context === 'if-in-location' || at.context === 'limit_except')) at = at.parent;
+  return at === pass.scope;
+};

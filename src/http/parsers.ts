@@ -1,0 +1,34 @@
+/** Parsers for values that only an http block knows: templates, the like of `if=$x`. */
+import { inherit, type Args, type Parser } from '../config/contract.ts';
+import { wordAt } from '../config/parsers.ts';
+import { HTTP } from './build.ts';
+import type { Request } from './request.ts';
+import type { Template } from './template.ts';
+
+/** The word at `index` as a template. */
+export const templateAt = (args: Args, index: number): Template => {
+  const word = wordAt(args, index);
+  return args.scope.need(HTTP).template(word.text, args.place);
+};
+
+/** One word that may hold variables. */
+export const template: Parser<Template> = { arity: 1, parse: (args) => templateAt(args, 0) };
+
+/** True when any of the values is neither empty nor "0" (nginx's predicates). */
+export type Predicate = (request: Request) => boolean;
+
+export const predicate: Parser<readonly Template[]> = {
+  arity: { min: 1, max: Number.POSITIVE_INFINITY },
+  repeats: true,
+  parse: (args, own = []) => [...own, ...args.words.map((_, index) => templateAt(args, index))],
+};
+
+export const holds = (templates: readonly Template[], request: Request): boolean => {
+  for (const one of templates) {
+    const text = one.text(request);
+    if (text !== '' && text !== '0') return true;
+  }
+  return false;
+};
+
+export { inherit };

@@ -1,0 +1,27 @@
+/** Lines of the error log about a request, with nginx's context behind them. */
+import type { ErrorLog } from '../log/error-log.ts';
+import type { Request } from './request.ts';
+
+/** `, client: A, server: S, request: "L", upstream: "U", host: "H", referrer: "R"`, as far as it is known. */
+const contextOf = (request: Request): string => {
+  const { stream, headers } = request;
+  let text = `, client: ${stream.unix ? 'unix:' : stream.remoteAddress}, server: ${request.server.name}`;
+  const { requestLine } = request.main;
+  if (requestLine !== '') text += `, request: "${requestLine}"`;
+  if (request !== request.main) text += `, subrequest: "${request.uri}"`;
+  const address = request.upstream?.address();
+  if (address !== undefined && address !== '') text += `, upstream: "${address}"`;
+  if (headers.hostIndex >= 0) text += `, host: "${headers.values[headers.hostIndex]}"`;
+  const referer = headers.get('referer');
+  if (referer !== undefined) text += `, referrer: "${referer}"`;
+  return text;
+};
+
+/** The log that lines about this request go to. */
+export const logOf = (request: Request): ErrorLog => request.stream.debugLog ?? request.location.errorLog;
+
+/** Writes `message`, which begins in nginx's words, when the request's location logs that level. */
+export const logRequest = (request: Request, level: number, message: string): void => {
+  const log = logOf(request);
+  if (log.level >= level) log.write(level, message + contextOf(request), request.stream.number);
+};

@@ -1,0 +1,232 @@
+/**
+ * The directives that proxy_*, fastcgi_* and their like have in common: the rows of the table, named with a
+ * prefix, and the settings of the engine that come of them.
+ */
+import {
+  type Args,
+  type Conf,
+  type Context,
+  directive,
+  type Parser,
+  type Scope,
+} from '../config/contract.ts';
+import { parseSize } from '../config/numbers.ts';
+import { bufs, flag, msec, num, path, size, strings, wordAt, wordsOf } from '../config/parsers.ts';
+import { Reason } from '../config/reason.ts';
+import { IGNORE, NEXT, type UpstreamConf } from '../upstream/contract.ts';
+import { HTTP } from './build.ts';
+import type { Template } from './template.ts';
+
+/** Where nginx allows nearly every directive of this family. */
+export const ANYWHERE: readonly Context[] = ['http', 'server', 'location'];
+
+/** nginx's page size, which its default buffers are made of. */
+const PAGE = 4096;
+const GIB = 1024 ** 3;
+
+type NextWord = keyof typeof NEXT;
+type IgnoreWord = keyof typeof IGNORE;
+const IGNORED: readonly IgnoreWord[] = [
+  'X-Accel-Redirect',
+  'X-Accel-Expires',
+  'X-Accel-Limit-Rate',
+  'X-Accel-Buffering',
+  'X-Accel-Charset',
+  'Expires',
+  'Cache-Control',
+  'Set-Cookie',
+  'Vary',
+];
+
+/** A value with variables, of one word. */
+export const template: Parser<Template | undefined> = {
+  arity: 1,
+  parse: (args) => args.scope.need(HTTP).template(wordAt(args, 0).text, wordAt(args, 0)),
+};
+
+/** As `template`; a value without variables must be a size. */
+const sizeTemplate: Parser<Template | undefined> = {
+  arity: 1,
+  parse(args) {
+    const value = args.scope.need(HTTP).template(wordAt(args, 0).text, wordAt(args, 0));
+    if (value.constant !== undefined && parseSize(value.constant) === undefined) {
+      args.failDirective('invalid value', wordAt(args, 0));
+    }
+    return value;
+  },
+};
+
+/** What a second word of `proxy_bind` asks for can't be done on a Node socket. */
+const bind: Parser<Template | 'off'> = {
+  arity: [1, 2],
+  parse(args) {
+    const [address, parameter] = args.words;
+    if (parameter?.text === 'transparent') {
+      args.fail(`the "transparent" parameter of "${args.name}" is not supported`, parameter);
+    }
+    if (parameter) args.fail(`invalid parameter "${parameter.text}"`, parameter);
+    if (address?.text === 'off') return 'off';
+    const value = args.scope.need(HTTP).template(wordAt(args, 0).text, address);
+    if (value.constant !== undefined && !isAddress(value.constant)) {
+      args.fail(`invalid address "${value.constant}"`, address);
+    }
+    return value;
+  },
+};
+const isAddress = (text: string): boolean =>
+  /^(\d{1,3}(\.\d{1,3}){3}|\[[\da-fA-F:.]+\])(:\d{1,5})?$|^[\da-fA-F]*:[\da-fA-F:.]+$/.test(text);
+
+/** Socket options that Node does not reach; they change how fast, not what. */
+const notReached = (parser: Parser<number>): Parser<number> => ({
+  ...parser,
+  parse(args: Args, own) {
+    args.warn(`"${args.name}" is not supported, ignored`);
+    return parser.parse(args, own);
+  },
+});
+
+/**
+ * The rows shared by all modules that pass requests on; the directives are `PREFIX_connect_timeout` and so on,
+ * and `next` are the words that `PREFIX_next_upstream` knows.
+ */
+export const upstreamRows = (prefix: string, next: readonly NextWord[]) => {
+  const named = (name: string) => ({ in: ANYWHERE, names: [`${prefix}_${name}`] });
+  return {
+    connectTimeout: directive(msec, { ...named('connect_timeout'), initial: 60_000 }),
+    sendTimeout: directive(msec, { ...named('send_timeout'), initial: 60_000 }),
+    readTimeout: directive(msec, { ...named('read_timeout'), initial: 60_000 }),
+    buffering: directive(flag, { ...named('buffering'), initial: true }),
+    requestBuffering: directive(flag, { ...named('request_buffering'), initial: true }),
+    bufferSize: directive(size, { ...named('buffer_size'), initial: PAGE }),
+    buffers: directive(bufs, { ...named('buffers'), initial: { number: 8, size: PAGE } }),
+    busyBuffersSize: directive<number | undefined>(size, {
+      ...named('busy_buffers_size'),
+      initial: undefined,
+    }),
+    maxTempFileSize: directive<number | undefined>(size, {
+      ...named('max_temp_file_size'),
+      initial: undefined,
+    }),
+    tempFileWriteSize: directive<number | undefined>(size, {
+      ...named('temp_file_write_size'),
+      initial: undefined,
+    }),
+    tempPath: directive<UpstreamConf['tempPath'] | undefined>(path, {
+      ...named('temp_path'),
+      initial: undefined,
+    }),
+    nextUpstream: directive<readonly NextWord[]>(wordsOf(...next), {
+      ...named('next_upstream'),
+      initial: ['error', 'timeout'],
+    }),
+    nextUpstreamTries: directive(num(), { ...named('next_upstream_tries'), initial: 0 }),
+    nextUpstreamTimeout: directive(msec, { ...named('next_upstream_timeout'), initial: 0 }),
+    interceptErrors: directive(flag, { ...named('intercept_errors'), initial: false }),
+    ignoreClientAbort: directive(flag, { ...named('ignore_client_abort'), initial: false }),
+    forceRanges: directive(flag, { ...named('force_ranges'), initial: false }),
+    socketKeepalive: directive(flag, { ...named('socket_keepalive'), initial: false }),
+    socketRcvbuf: directive(notReached(size), { ...named('socket_rcvbuf'), initial: 0 }),
+    socketSndbuf: directive(notReached(size), { ...named('socket_sndbuf'), initial: 0 }),
+    sendLowat: directive(notReached(size), { ...named('send_lowat'), initial: 0 }),
+    bind: directive<Template | 'off'>(bind, { ...named('bind'), initial: 'off' }),
+    hideHeader: directive(strings, { ...named('hide_header'), initial: [] }),
+    passHeader: directive(strings, { ...named('pass_header'), initial: [] }),
+    ignoreHeaders: directive<readonly IgnoreWord[]>(wordsOf(...IGNORED), {
+      ...named('ignore_headers'),
+      initial: [],
+    }),
+    limitRate: directive(sizeTemplate, { ...named('limit_rate'), initial: undefined }),
+    passRequestHeaders: directive(flag, { ...named('pass_request_headers'), initial: true }),
+    passRequestBody: directive(flag, { ...named('pass_request_body'), initial: true }),
+  };
+};
+export type SharedConf = Conf<ReturnType<typeof upstreamRows>>;
+
+/** What a module adds to the shared directives. */
+export interface OwnPart {
+  /** `proxy`, `fastcgi`: for messages and the default folder of temporary files. */
+  readonly prefix: string;
+  /** Headers of a reply that are not passed on unless `PREFIX_pass_header` says so. */
+  readonly hidden: readonly string[];
+  /** `proxy_method`. */
+  readonly method?: Template | undefined;
+}
+
+/** The engine's settings for one location. Throws `Reason` in nginx's words where directives contradict each other. */
+export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): UpstreamConf => {
+  const { buffers, bufferSize } = conf;
+  const largest = Math.max(bufferSize, buffers.size);
+  const busyBuffersSize = conf.busyBuffersSize ?? 2 * largest;
+  const maxTempFileSize = conf.maxTempFileSize ?? GIB;
+  checkBuffers(conf, own.prefix, largest, busyBuffersSize, maxTempFileSize);
+  return {
+    connectTimeout: conf.connectTimeout,
+    sendTimeout: conf.sendTimeout,
+    readTimeout: conf.readTimeout,
+    nextUpstream: conf.nextUpstream.includes('off') ? NEXT.off : bits(NEXT, conf.nextUpstream),
+    nextUpstreamTries: conf.nextUpstreamTries,
+    nextUpstreamTimeout: conf.nextUpstreamTimeout,
+    buffering: conf.buffering,
+    requestBuffering: conf.requestBuffering,
+    bufferSize,
+    buffers: { count: buffers.number, size: buffers.size },
+    busyBuffersSize,
+    maxTempFileSize,
+    tempPath: conf.tempPath ?? { path: `${scope.load.prefix}${own.prefix}_temp`, levels: [1, 2] },
+    interceptErrors: conf.interceptErrors,
+    ignoreClientAbort: conf.ignoreClientAbort,
+    forceRanges: conf.forceRanges,
+    socketKeepalive: conf.socketKeepalive,
+    passRequestHeaders: conf.passRequestHeaders,
+    passRequestBody: conf.passRequestBody,
+    ignoreHeaders: bits(IGNORE, conf.ignoreHeaders),
+    hidden: hiddenHeaders(own.hidden, conf.hideHeader, conf.passHeader),
+    bind: conf.bind === 'off' ? undefined : conf.bind,
+    limitRate: conf.limitRate,
+    method: own.method,
+  };
+};
+
+const bits = <T extends string>(masks: Readonly<Record<T, number>>, words: readonly T[]): number => {
+  let mask = 0;
+  for (const word of words) mask |= masks[word];
+  return mask;
+};
+
+const hiddenHeaders = (
+  always: readonly string[],
+  hide: readonly string[],
+  pass: readonly string[],
+): ReadonlySet<string> => {
+  const hidden = new Set([...always, ...hide].map((name) => name.toLowerCase()));
+  for (const name of pass) hidden.delete(name.toLowerCase());
+  return hidden;
+};
+
+const checkBuffers = (
+  conf: SharedConf,
+  prefix: string,
+  largest: number,
+  busy: number,
+  tempFile: number,
+): void => {
+  const { number: count, size: each } = conf.buffers;
+  const maximum = `the maximum of the value of "${prefix}_buffer_size" and one of the "${prefix}_buffers"`;
+  if (count < 2) throw new Reason(`there must be at least 2 "${prefix}_buffers"`);
+  if (busy < largest) {
+    throw new Reason(`"${prefix}_busy_buffers_size" must be equal to or greater than ${maximum}`);
+  }
+  if (busy > (count - 1) * each) {
+    throw new Reason(
+      `"${prefix}_busy_buffers_size" must be less than the size of all "${prefix}_buffers" minus one buffer`,
+    );
+  }
+  if ((conf.tempFileWriteSize ?? 2 * largest) < largest) {
+    throw new Reason(`"${prefix}_temp_file_write_size" must be equal to or greater than ${maximum}`);
+  }
+  if (tempFile !== 0 && tempFile < largest) {
+    throw new Reason(
+      `"${prefix}_max_temp_file_size" must be equal to zero to disable temporary files usage or must be equal to or greater than ${maximum}`,
+    );
+  }
+};

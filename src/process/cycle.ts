@@ -1,0 +1,64 @@
+/** One configuration as processes need it: read, checked, and turned into services that do nothing yet. */
+import { ConfError, type Scope } from '../config/contract.ts';
+import { load } from '../config/loader.ts';
+import { disk, type Source, type SourceRecord } from '../config/source.ts';
+import type { ErrorLog } from '../log/error-log.ts';
+import { EMERG, WARN } from '../log/levels.ts';
+import type { ListenSpec, Program, Service } from './contract.ts';
+import type { Invocation } from './invocation.ts';
+import { checkConnections, type Settings, settingsOf } from './settings.ts';
+
+/** The configuration is wrong; every mistake found has been logged. */
+export class CycleFailure extends Error {
+  override readonly name = 'CycleFailure';
+}
+
+export interface Cycle {
+  readonly main: Scope;
+  readonly settings: Settings;
+  readonly services: readonly Service[];
+  readonly listens: readonly ListenSpec[];
+  /** All that was read, for the workers. */
+  readonly record: SourceRecord;
+}
+
+/** What a read may do besides reading. */
+export interface ReadOptions {
+  /** `-t`: nothing may be created, bound or opened for writing. */
+  readonly testing?: boolean;
+  /** Where the text comes from; the disk when left out. */
+  readonly source?: Source;
+}
+
+/** Reads a configuration. Throws CycleFailure after logging every mistake, in nginx's words. */
+export const readCycle = (
+  program: Program,
+  invocation: Invocation,
+  log: ErrorLog,
+  { testing = false, source = disk }: ReadOptions = {},
+): Cycle => {
+  const loaded = load({
+    file: invocation.file,
+    prefix: invocation.prefix,
+    confPrefix: invocation.confPrefix,
+    ...(invocation.globals === undefined ? {} : { globals: invocation.globals }),
+    modules: program.modules,
+    testing,
+    source,
+    warn: (message) => log.write(WARN, message),
+  });
+  for (const error of loaded.errors) log.write(EMERG, error.message);
+  if (loaded.errors.length > 0) throw new CycleFailure('the configuration has mistakes');
+  const { main } = loaded;
+  try {
+    const services = program.services(main);
+    const settings = settingsOf(main, invocation.pidFile);
+    const listens = services.flatMap((service) => service.listens);
+    checkConnections(settings, listens.length);
+    return { main, settings, services, listens, record: loaded.record };
+  } catch (error) {
+    if (!(error instanceof ConfError)) throw error;
+    log.write(EMERG, error.message);
+    throw new CycleFailure(error.message);
+  }
+};

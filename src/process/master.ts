@@ -1,0 +1,334 @@
+/**
+ * The master process: owns the listening sockets and the pid file, takes the signals, starts and replaces
+ * workers, and never serves a request itself.
+ */
+import type { Console } from '../log/error-log-file.ts';
+import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
+import type { Program } from './contract.ts';
+import { type Cycle, CycleFailure, readCycle } from './cycle.ts';
+import { Generation, type GenerationHost, StartFailure } from './generation.ts';
+import type { Invocation, WorkerEntry } from './invocation.ts';
+import { type Listeners, ListenFailure, openListeners } from './listeners.ts';
+import { PidFile } from './pid-file.ts';
+import { ProcessLog, Witness } from './process-log.ts';
+import { workerEnvironment } from './settings.ts';
+import { listenToSignals } from './signals.ts';
+import { removeStatus, writeStatus } from './status-file.ts';
+import { Upgrade } from './upgrade.ts';
+import { isRoot } from './user.ts';
+
+/** What a master begins with. */
+export interface MasterStart {
+  readonly program: Program;
+  readonly invocation: Invocation;
+  readonly worker: WorkerEntry;
+  /** The configuration, read already. */
+  readonly cycle: Cycle;
+  readonly listeners: Listeners;
+  readonly log: ProcessLog;
+  /** In the background, so that WINCH means what it says (a terminal sends it too). */
+  readonly daemonized: boolean;
+  /** Whether another program handed its sockets over and may still run. */
+  readonly inherited: boolean;
+}
+
+/**
+ * The master's log for a configuration. It holds every log file of the workers too, as root, so that USR1 can
+ * make the files they could not. Throws `open() "PATH" failed (N: TEXT)`.
+ */
+export const masterLog = (cycle: Cycle, invocation: Invocation, console?: Console): ProcessLog => {
+  const owner = isRoot() ? cycle.settings.user : undefined;
+  const log = ProcessLog.configured(cycle.main, invocation, owner, console);
+  try {
+    for (const { logFiles } of cycle.services) log.hold(logFiles ?? []);
+    return log;
+  } catch (error) {
+    log.close();
+    throw error;
+  }
+};
+
+/** What one configuration runs on. */
+interface Reign {
+  readonly cycle: Cycle;
+  readonly listeners: Listeners;
+  readonly log: ProcessLog;
+  readonly generation: Generation;
+}
+
+export class Master {
+  readonly #start: MasterStart;
+  #pid: PidFile;
+  readonly #upgrade: Upgrade;
+  readonly #generations = new Set<Generation>();
+  #reign: Reign;
+  #number = 1;
+  #received = 0;
+  #finished = 0;
+  #errors: readonly string[] = [];
+  #reloading = false;
+  #up = false;
+  #stopping = false;
+  #closed = false;
+  #exited = false;
+  #accepting = true;
+  readonly #parent = process.ppid;
+  #ended: (code: number) => void = () => undefined;
+
+  constructor(start: MasterStart) {
+    this.#start = start;
+    const { cycle, listeners, log } = start;
+    this.#pid = new PidFile(cycle.settings.pidFile);
+    this.#upgrade = new Upgrade();
+    this.#reign = { cycle, listeners, log, generation: this.#generation(cycle, listeners, this.#number) };
+  }
+
+  /** The log in use: a reload changes it. */
+  get log(): ProcessLog {
+    return this.#reign.log;
+  }
+
+  /** Runs to the end; the exit code. `up` is called when all workers serve. */
+  async run(up: () => void): Promise<number> {
+    const { log } = this.#reign;
+    if (!this.#pid.write(log)) {
+      this.#reign.listeners.close(log, this.#start.inherited);
+      return 1;
+    }
+    const ended = new Promise<number>((resolve) => {
+      this.#ended = resolve;
+    });
+    const deaf = listenToSignals(() => this.#reign.log, {
+      SIGHUP: () => [', reconfiguring', () => this.#hup()],
+      SIGQUIT: () => [', shutting down', () => this.#quit()],
+      SIGTERM: () => [', exiting', () => this.#terminate()],
+      SIGINT: () => [', exiting', () => this.#terminate()],
+      SIGUSR1: () => [', reopening logs', () => this.#reopen()],
+      SIGUSR2: () =>
+        this.#upgrade.running || this.#parentServes()
+          ? [', ignoring']
+          : [', changing binary', () => this.#changeBinary()],
+      SIGWINCH: () =>
+        this.#start.daemonized ? [', stop accepting connections', () => this.#noAccept()] : [''],
+    });
+    this.#saveStatus();
+    try {
+      await this.#reign.generation.run();
+      this.#up = true;
+      up();
+      if (this.#received > this.#finished) void this.#reloads();
+    } catch (error) {
+      if (!(error instanceof StartFailure)) throw error;
+      if (!this.#stopping) {
+        log.write(EMERG, `worker processes could not be started: ${error.message}`);
+        this.#terminate();
+        await ended;
+        deaf();
+        return 1;
+      }
+    }
+    const code = await ended;
+    deaf();
+    return code;
+  }
+
+  #generation(cycle: Cycle, listeners: Listeners, number: number): Generation {
+    const environment = workerEnvironment(cycle.settings.environment, process.env);
+    const { invocation, worker: entry } = this.#start;
+    const host: GenerationHost = {
+      log: () => this.log,
+      spawn: (worker) => ({ script: entry.script, environment, sockets: listeners.forWorker(worker) }),
+      reaped: () => this.#reaped(),
+    };
+    const generation = new Generation(
+      cycle.settings.workers,
+      { invocation, record: cycle.record, generation: number },
+      host,
+    );
+    this.#generations.add(generation);
+    return generation;
+  }
+
+  #reaped(): void {
+    for (const generation of this.#generations) {
+      if (generation.live === 0 && generation !== this.#reign.generation)
+        this.#generations.delete(generation);
+    }
+    if (!this.#stopping || this.#exited) return;
+    for (const { live } of this.#generations) if (live > 0) return;
+    this.#exited = true;
+    this.#exit();
+  }
+
+  #exit(): void {
+    const { log } = this.#reign;
+    this.#pid.remove(log);
+    if (!this.#upgrade.running) removeStatus(this.#pid.path);
+    log.write(NOTICE, 'exit');
+    this.#closeListeners();
+    log.close();
+    this.#ended(0);
+  }
+
+  #closeListeners(): void {
+    const { log, listeners } = this.#reign;
+    // Another program that has the sockets goes on serving the unix paths.
+    if (!this.#closed) listeners.close(log, this.#upgrade.running || this.#parentServes());
+    this.#closed = true;
+  }
+
+  /** Whether the program that handed us its sockets still runs. */
+  #parentServes(): boolean {
+    return this.#start.inherited && process.ppid === this.#parent;
+  }
+
+  #quit(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const generation of this.#generations) generation.drain();
+    this.#closeListeners();
+    setImmediate(() => this.#reaped());
+  }
+
+  #terminate(): void {
+    this.#stopping = true;
+    for (const generation of this.#generations) generation.stop();
+    setImmediate(() => this.#reaped());
+  }
+
+  #hup(): void {
+    this.#received++;
+    this.#saveStatus();
+    if (!this.#reloading && !this.#stopping) void this.#reloads();
+  }
+
+  /** One reload after another until every HUP is answered. */
+  async #reloads(): Promise<void> {
+    if (!this.#up) return;
+    this.#reloading = true;
+    try {
+      while (this.#finished < this.#received && !this.#stopping) {
+        const answered = this.#received;
+        this.#errors = await this.#reload();
+        this.#finished = answered;
+        this.#saveStatus();
+      }
+    } finally {
+      this.#reloading = false;
+    }
+  }
+
+  /** Reads the configuration anew and changes over to it; why not, or nothing. */
+  async #reload(): Promise<readonly string[]> {
+    const before = this.#reign;
+    const { log } = before;
+    if (this.#upgrade.running && !this.#accepting) {
+      // The way back from an upgrade: the old workers start again on the old configuration.
+      await this.#restart();
+      return [];
+    }
+    log.write(NOTICE, 'reconfiguring');
+    const { program, invocation } = this.#start;
+    const witness = new Witness(log, EMERG);
+    let next: Reign | undefined;
+    try {
+      const cycle = readCycle(program, invocation, witness);
+      const { settings, listens } = cycle;
+      const listeners = await openListeners(listens, settings.workers, before.listeners, [], witness);
+      next = this.#change(cycle, listeners, before);
+      await next.generation.run();
+    } catch (error) {
+      return this.#refuse(error, next, witness);
+    }
+    this.#reign = next;
+    this.#number++;
+    this.#movePid(next.cycle.settings.pidFile);
+    before.generation.drain();
+    before.listeners.closeMissing(next.listeners, log);
+    before.log.close();
+    this.#accepting = true;
+    this.#reaped();
+    return [];
+  }
+
+  /** The next reign, with its own log and workers that are not started yet. Undoes itself when it throws. */
+  #change(cycle: Cycle, listeners: Listeners, before: Reign): Reign {
+    try {
+      if (this.#stopping) throw new StartFailure('stopped');
+      const log = masterLog(cycle, this.#start.invocation);
+      return { cycle, listeners, log, generation: this.#generation(cycle, listeners, this.#number + 1) };
+    } catch (error) {
+      listeners.rollback(before.log);
+      throw error;
+    }
+  }
+
+  /** Undoes what a failed reload has begun; the reasons. */
+  #refuse(error: unknown, next: Reign | undefined, witness: Witness): readonly string[] {
+    if (next) {
+      next.generation.stop();
+      next.listeners.rollback(witness);
+      next.log.close();
+    }
+    if (error instanceof StartFailure) return [...witness.errors, error.message];
+    const logged = error instanceof CycleFailure || error instanceof ListenFailure;
+    if (!logged) witness.write(EMERG, error instanceof Error ? error.message : String(error));
+    return witness.errors;
+  }
+
+  /** `pid` has changed: the file follows. */
+  #movePid(path: string): void {
+    const before = this.#pid;
+    if (before.path === path) return;
+    const after = new PidFile(path);
+    if (!after.write(this.log)) return;
+    this.#pid = after;
+    before.remove(this.log);
+    removeStatus(before.path);
+  }
+
+  #reopen(): void {
+    const { log } = this.#reign;
+    log.write(NOTICE, 'reopening logs');
+    log.reopen();
+    for (const generation of this.#generations) generation.reopen();
+  }
+
+  #noAccept(): void {
+    this.#accepting = false;
+    for (const generation of this.#generations) generation.drain();
+  }
+
+  /** The workers of the present configuration, once more. */
+  async #restart(): Promise<void> {
+    const { cycle, listeners, log } = this.#reign;
+    const generation = this.#generation(cycle, listeners, this.#number);
+    this.#reign = { cycle, listeners, log, generation };
+    this.#accepting = true;
+    try {
+      await generation.run();
+    } catch (error) {
+      log.write(ALERT, `worker processes could not be started again: ${error}`);
+    }
+  }
+
+  #changeBinary(): void {
+    const { log, listeners } = this.#reign;
+    log.write(NOTICE, 'changing binary');
+    this.#upgrade.run(listeners, this.#pid, log, () => {
+      this.#saveStatus();
+      if (!this.#accepting && !this.#stopping) void this.#restart();
+    });
+  }
+
+  #saveStatus(): void {
+    if (this.#upgrade.running) return;
+    writeStatus(this.#pid.path, {
+      pid: process.pid,
+      received: this.#received,
+      finished: this.#finished,
+      generation: this.#number,
+      errors: this.#errors,
+    });
+  }
+}

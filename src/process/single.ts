@@ -1,0 +1,166 @@
+/** `master_process off`: one process owns the sockets and serves on them, with its user unchanged. */
+import { EMERG, NOTICE } from '../log/levels.ts';
+import { duplicate } from '../platform/libc.ts';
+import type { Program } from './contract.ts';
+import { type Cycle, readCycle } from './cycle.ts';
+import type { Invocation } from './invocation.ts';
+import { type Listeners, openListeners } from './listeners.ts';
+import { PidFile } from './pid-file.ts';
+import { ProcessLog, Witness } from './process-log.ts';
+import { Serving } from './serving.ts';
+import { listenToSignals } from './signals.ts';
+import { type ReloadStatus, removeStatus, writeStatus } from './status-file.ts';
+
+export interface SingleStart {
+  readonly program: Program;
+  readonly invocation: Invocation;
+  readonly cycle: Cycle;
+  readonly listeners: Listeners;
+  readonly log: ProcessLog;
+}
+
+export class Single {
+  readonly #start: SingleStart;
+  readonly #pid: PidFile;
+  #log: ProcessLog;
+  #listeners: Listeners;
+  #serving: Serving;
+  #status: ReloadStatus = { pid: process.pid, received: 0, finished: 0, generation: 1, errors: [] };
+  #reloading = false;
+  #leaving = false;
+  #exited = false;
+  #ended: (code: number) => void = () => undefined;
+
+  constructor(start: SingleStart) {
+    this.#start = start;
+    this.#log = start.log;
+    this.#listeners = start.listeners;
+    this.#serving = new Serving(start.cycle, start.log);
+    this.#pid = new PidFile(start.cycle.settings.pidFile);
+  }
+
+  /** The log in use: a reload changes it. */
+  get log(): ProcessLog {
+    return this.#log;
+  }
+
+  /** Runs to the end; the exit code. `up` is called when it serves. */
+  async run(up: () => void): Promise<number> {
+    const { cycle } = this.#start;
+    if (!this.#pid.write(this.#log)) return 1;
+    const ended = new Promise<number>((resolve) => {
+      this.#ended = resolve;
+    });
+    const deaf = listenToSignals(() => this.#log, {
+      SIGHUP: () => [', reconfiguring', () => this.#hup()],
+      SIGQUIT: () => [', shutting down', () => this.#quit()],
+      SIGTERM: () => [', exiting', () => this.#terminate()],
+      SIGINT: () => [', exiting', () => this.#terminate()],
+      SIGUSR1: () => [', reopening logs', () => this.#serving.reopen()],
+      SIGUSR2: () => [', ignoring'],
+      SIGWINCH: () => [''],
+    });
+    try {
+      this.#serve(this.#serving, cycle, this.#listeners, this.#log);
+    } catch (error) {
+      this.#log.write(EMERG, error instanceof Error ? error.message : String(error));
+      this.#pid.remove(this.#log);
+      return 1;
+    }
+    writeStatus(this.#pid.path, this.#status);
+    up();
+    const code = await ended;
+    deaf();
+    return code;
+  }
+
+  #serve(serving: Serving, cycle: Cycle, listeners: Listeners, log: ProcessLog): void {
+    serving.prepare({
+      worker: 0,
+      workers: 1,
+      owner: undefined,
+      log,
+      logs: log.registry,
+      master: process.pid,
+      generation: this.#status.generation,
+      connections: cycle.settings.connections,
+    });
+    // Each configuration closes its own copy, so that the socket lives through reloads.
+    serving.open(new Map([...listeners.forWorker(0)].map(([key, fd]) => [key, duplicate(fd)])));
+  }
+
+  #hup(): void {
+    this.#status = { ...this.#status, received: this.#status.received + 1 };
+    writeStatus(this.#pid.path, this.#status);
+    if (!this.#reloading) void this.#reloads();
+  }
+
+  async #reloads(): Promise<void> {
+    this.#reloading = true;
+    while (this.#status.finished < this.#status.received && !this.#leaving) {
+      const finished = this.#status.received;
+      const errors = await this.#reload();
+      this.#status = { ...this.#status, finished, errors };
+      writeStatus(this.#pid.path, this.#status);
+    }
+    this.#reloading = false;
+  }
+
+  async #reload(): Promise<readonly string[]> {
+    this.#log.write(NOTICE, 'reconfiguring');
+    const { program, invocation } = this.#start;
+    const before = { log: this.#log, listeners: this.#listeners, serving: this.#serving };
+    const witness = new Witness(before.log, EMERG);
+    let listeners: Listeners | undefined;
+    let serving: Serving | undefined;
+    let log: ProcessLog | undefined;
+    try {
+      const cycle = readCycle(program, invocation, witness);
+      listeners = await openListeners(cycle.listens, 1, before.listeners, [], witness);
+      log = ProcessLog.configured(cycle.main, invocation, undefined);
+      serving = new Serving(cycle, log);
+      this.#serve(serving, cycle, listeners, log);
+    } catch (error) {
+      if (witness.errors.length === 0)
+        witness.write(EMERG, error instanceof Error ? error.message : String(error));
+      serving?.close();
+      listeners?.rollback(witness);
+      log?.close();
+      return witness.errors;
+    }
+    this.#log = log;
+    this.#listeners = listeners;
+    this.#serving = serving;
+    this.#status = { ...this.#status, generation: this.#status.generation + 1 };
+    before.listeners.closeMissing(listeners, log);
+    before.serving.drain(() => before.log.close());
+    return [];
+  }
+
+  #quit(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.#log.write(NOTICE, 'gracefully shutting down');
+    this.#listeners.close(this.#log, false);
+    this.#serving.drain(() => this.#exit());
+  }
+
+  #terminate(): void {
+    if (!this.#leaving) this.#listeners.close(this.#log, false);
+    this.#leaving = true;
+    this.#serving.close();
+    this.#exit();
+  }
+
+  #exit(): void {
+    if (this.#exited) return;
+    this.#exited = true;
+    setImmediate(() => {
+      this.#pid.remove(this.#log);
+      removeStatus(this.#pid.path);
+      this.#log.write(NOTICE, 'exit');
+      this.#log.close();
+      this.#ended(0);
+    });
+  }
+}

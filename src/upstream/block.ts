@@ -1,0 +1,103 @@
+/** An `upstream` block while it is read. */
+import { ConfError, type Place } from '../config/contract.ts';
+import { Reason } from '../config/reason.ts';
+import type { Zone } from '../zone/zones.ts';
+import { directTarget, numericTarget, parseAddress, type Target } from './address.ts';
+import type { PeerGroup } from './contract.ts';
+import { type Balance, Group, roundRobin } from './group.ts';
+import { GroupPeer, Peers, type PeerSettings } from './peers.ts';
+import { KeepalivePool } from './pool.ts';
+import type { HostResolver } from './resolve-host.ts';
+
+/** A `server` line. */
+export interface ServerLine {
+  readonly text: string;
+  readonly targets: readonly Target[];
+  readonly settings: PeerSettings;
+  readonly backup: boolean;
+  readonly place: Place;
+}
+
+/** What a balancing method makes of a block. */
+export interface Method {
+  readonly name: string;
+  readonly place: Place;
+  readonly balance: Balance;
+  /** `server` parameters it does not know: `weight=`, `backup` ... */
+  readonly refuses: readonly string[];
+}
+
+/** nginx's default for a block that says nothing: 32 connections, each for the location that made it. */
+const DEFAULT_POOL = 32;
+
+export class Block {
+  readonly servers: ServerLine[] = [];
+  /** `keepalive`: undefined where it is not written. */
+  keepalive: { readonly size: number; readonly local: boolean; readonly place: Place } | undefined = undefined;
+  keepaliveRequests = 1000;
+  /** Milliseconds. */
+  keepaliveTime = 3_600_000;
+  keepaliveTimeout = 60_000;
+  /** Where keepalive_timeout is written. */
+  keepaliveTimeoutPlace: Place | undefined = undefined;
+  zone: Zone | undefined = undefined;
+  method: Method | undefined = undefined;
+
+  constructor(
+    readonly name: string,
+    readonly place: Place,
+    readonly hosts: HostResolver,
+  ) {}
+
+  /** Connections that the pool keeps; 0: none. */
+  get poolSize(): number {
+    return this.keepalive?.size ?? DEFAULT_POOL;
+  }
+
+  /** The targets of a server's address. Throws Reason in nginx's words. */
+  targets(text: string): readonly Target[] {
+    const address = parseAddress(text, 80);
+    if (address.kind !== 'name') return [directTarget(address)];
+    const found = this.hosts.addresses(address.host);
+    if (found.length === 0) throw new Reason('host not found');
+    return found.map((host) => numericTarget(host, address.port));
+  }
+
+  /** The group it describes. Throws `no servers in upstream`, where all are backups. */
+  group(): PeerGroup {
+    const primary = this.#peers(false);
+    const backup = this.method?.refuses.includes('backup') ? [] : this.#peers(true);
+    if (primary.length === 0) throw new ConfError(`no servers in upstream "${this.name}"`, this.place);
+    const single = primary.length === 1 && backup.length === 0;
+    const { zone } = this;
+    const first = new Peers(primary, single, zone, 0);
+    const second =
+      backup.length > 0 ? new Peers(backup, false, zone, Peers.bytes(primary.length)) : undefined;
+    return new Group(this.name, true, first, second, this.method?.balance ?? roundRobin, this.#pool());
+  }
+
+  /** Bytes that its servers take in a zone. */
+  get zoneBytes(): number {
+    return Peers.bytes(this.#peers(false).length) + Peers.bytes(this.#peers(true).length);
+  }
+
+  #peers(backup: boolean): GroupPeer[] {
+    return this.servers
+      .filter((server) => server.backup === backup)
+      .flatMap(({ text, targets, settings }) =>
+        targets.map(({ name, to }) => new GroupPeer(name, text, to, settings)),
+      );
+  }
+
+  #pool(): KeepalivePool | undefined {
+    const size = this.poolSize;
+    if (size === 0) return undefined;
+    return new KeepalivePool({
+      size,
+      local: this.keepalive?.local ?? true,
+      requests: this.keepaliveRequests,
+      time: this.keepaliveTime,
+      timeout: this.keepaliveTimeout,
+    });
+  }
+}

@@ -1,0 +1,28 @@
+/** A group of peers, ready for requests: its servers, how one is chosen, and the pool of kept connections. */
+import type { Request } from '../http/request.ts';
+import type { PeerGroup, PeerSource } from './contract.ts';
+import type { Peers } from './peers.ts';
+import type { KeepalivePool } from './pool.ts';
+import { RoundRobinSource } from './round-robin.ts';
+
+/** How a balancer chooses: one source for each request. */
+export type Balance = (request: Request, primary: Peers, backup: Peers | undefined) => PeerSource;
+
+/** The balancing of a group that names no method. */
+export const roundRobin: Balance = (request, primary, backup) =>
+  new RoundRobinSource(request, primary, backup);
+
+export class Group implements PeerGroup {
+  constructor(
+    readonly name: string,
+    readonly explicit: boolean,
+    readonly primary: Peers,
+    readonly backup: Peers | undefined,
+    readonly balance: Balance,
+    readonly pool: KeepalivePool | undefined,
+  ) {}
+
+  source(request: Request): PeerSource {
+    return this.balance(request, this.primary, this.backup);
+  }
+}

@@ -1,0 +1,144 @@
+/** The servers of a group with what balancing needs to know of each; the same for all balancers. */
+import type { ConnectTo } from '../net/connection.ts';
+import { SharedSlots, slotsBytes } from '../zone/slots.ts';
+import type { Zone } from '../zone/zones.ts';
+import type { Peer } from './contract.ts';
+
+/** What a `server` line says of each of its addresses. */
+export interface PeerSettings {
+  readonly weight: number;
+  /** 0: no limit. */
+  readonly maxConns: number;
+  /** 0: failures are not counted. */
+  readonly maxFails: number;
+  /** Seconds. */
+  readonly failTimeout: number;
+  readonly down: boolean;
+}
+
+/** What a server is without parameters. */
+export const PLAIN_SERVER: PeerSettings = {
+  weight: 1,
+  maxConns: 0,
+  maxFails: 1,
+  failTimeout: 10,
+  down: false,
+};
+
+export class GroupPeer implements Peer {
+  currentWeight = 0;
+  effectiveWeight: number;
+  fails = 0;
+  /** Requests at it now. */
+  conns = 0;
+  /** Seconds of the wall clock: the last failure, and when it was last tried. */
+  accessed = 0;
+  checked = 0;
+  readonly weight: number;
+  readonly maxConns: number;
+  readonly maxFails: number;
+  readonly failTimeout: number;
+  readonly down: boolean;
+
+  constructor(
+    readonly name: string,
+    readonly server: string,
+    readonly to: ConnectTo,
+    settings: PeerSettings,
+  ) {
+    this.weight = settings.weight;
+    this.effectiveWeight = settings.weight;
+    this.maxConns = settings.maxConns;
+    this.maxFails = settings.maxFails;
+    this.failTimeout = settings.failTimeout;
+    this.down = settings.down;
+  }
+
+  /** Whether it may be tried at `now`, in seconds. */
+  usable(now: number): boolean {
+    if (this.down) return false;
+    if (this.maxFails > 0 && this.fails >= this.maxFails && now - this.checked <= this.failTimeout) return false;
+    return this.maxConns === 0 || this.conns < this.maxConns;
+  }
+}
+
+/** Fields of a peer's record in a zone. */
+const CURRENT = 0;
+/** Stored as what the weight lacks, since memory begins as zeros. */
+const LACKS = 1;
+const FAILS = 2;
+const CONNS = 3;
+const INTEGERS = 4;
+const ACCESSED = 0;
+const CHECKED = 1;
+const DOUBLES = 2;
+
+/** The primary or the backup servers of a group. With a zone their counters are shared with the other workers. */
+export class Peers {
+  readonly list: readonly GroupPeer[];
+  /** A single server is never taken out for its failures. */
+  readonly single: boolean;
+  readonly totalWeight: number;
+  /** Attempts that a request may make here: the servers that are not down. */
+  readonly tries: number;
+  readonly #zone: Zone | undefined;
+  readonly #offset: number;
+  #slots: SharedSlots | undefined = undefined;
+
+  /** `offset`: where in the zone's memory its records begin. */
+  constructor(list: readonly GroupPeer[], single: boolean, zone?: Zone, offset = 0) {
+    this.list = list;
+    this.single = single;
+    this.totalWeight = list.reduce((sum, { weight }) => sum + weight, 0);
+    this.tries = list.filter(({ down }) => !down).length;
+    this.#zone = zone;
+    this.#offset = offset;
+  }
+
+  /** Bytes of a zone that so many servers take. */
+  static bytes(count: number): number {
+    return slotsBytes(count, INTEGERS, DOUBLES);
+  }
+
+  /** Between `begin` and `end` the peers' counters are those of all workers and may be changed. */
+  begin(): void {
+    if (!this.#zone) return;
+    this.#slots ??= new SharedSlots(this.#zone.memory, this.#offset, this.list.length, INTEGERS, DOUBLES);
+    this.#slots.lock();
+    this.#load(this.#slots);
+  }
+
+  end(): void {
+    if (!this.#slots) return;
+    this.#store(this.#slots);
+    this.#slots.unlock();
+  }
+
+  #load(slots: SharedSlots): void {
+    const { list } = this;
+    for (let i = 0; i < list.length; i++) {
+      const peer = list[i];
+      if (!peer) continue;
+      peer.currentWeight = slots.integer(i, CURRENT);
+      peer.effectiveWeight = peer.weight - slots.integer(i, LACKS);
+      peer.fails = slots.integer(i, FAILS);
+      peer.conns = slots.integer(i, CONNS);
+      peer.accessed = slots.double(i, ACCESSED);
+      peer.checked = slots.double(i, CHECKED);
+    }
+  }
+
+  #store(slots: SharedSlots): void {
+    const { list } = this;
+    for (let i = 0; i < list.length; i++) {
+      const peer = list[i];
+      if (!peer) continue;
+      slots.setInteger(i, CURRENT, peer.currentWeight);
+      slots.setInteger(i, LACKS, peer.weight - peer.effectiveWeight);
+      slots.setInteger(i, FAILS, peer.fails);
+      slots.setInteger(i, CONNS, peer.conns);
+      slots.setDouble(i, ACCESSED, peer.accessed);
+      slots.setDouble(i, CHECKED, peer.checked);
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The head of a request to an HTTP/1 server, made by a function that is compiled for a location when the
+ * configuration is loaded: what is fixed is joined, what is not passed on is known by number.
+ */
+import { KNOWN } from '../../../http/header-names.ts';
+import type { Request } from '../../../http/request.ts';
+import type { Template } from '../../../http/template.ts';
+import type { Upstream } from '../../upstream.ts';
+import { requestUri, type Target } from './target.ts';
+
+/** `proxy_set_header`: a line to send; an empty value keeps the client's line of that name from being sent. */
+export interface SetHeader {
+  readonly name: string;
+  readonly value: Template;
+}
+
+/** What a location's configuration says about its requests. */
+export interface HeadOptions {
+  /** 1000 or 1001. */
+  readonly version: number;
+  readonly setHeaders: readonly SetHeader[];
+  readonly method: Template | undefined;
+  /** `proxy_set_body`: sent in place of the client's body. */
+  readonly body: Template | undefined;
+  readonly passHeaders: boolean;
+}
+
+export type HeadBuilder = (request: Request, upstream: Upstream, target: Target) => string;
+
+/** The client's lines of these names are not passed on. */
+const DROPPED = [
+  'host',
+  'connection',
+  'proxy-connection',
+  'content-length',
+  'transfer-encoding',
+  'te',
+  'keep-alive',
+  'expect',
+  'upgrade',
+] as const;
+
+/** A line whose value is made for each request, and the fixed lines before it. */
+interface Line {
+  readonly before: string;
+  readonly name: string;
+  readonly text: (request: Request) => string;
+}
+
+/** The lines of proxy_set_header but Host. */
+interface Lines {
+  readonly changing: readonly Line[];
+  readonly after: string;
+}
+
+const compileLines = (headers: readonly SetHeader[]): Lines => {
+  const changing: Line[] = [];
+  let before = '';
+  for (const { name, value } of headers) {
+    if (value.constant === '') continue;
+    if (value.constant !== undefined) {
+      before += `${name}: ${value.constant}\r\n`;
+    } else {
+      changing.push({ before, name: `${name}: `, text: value.text });
+      before = '';
+    }
+  }
+  return { changing, after: before };
+};
+
+/** The names that the client's lines are compared with: by number where they are known, else by text. */
+class Exclusions {
+  readonly #known = new Uint8Array(256);
+  readonly #others = new Set<string>();
+
+  constructor(names: readonly string[]) {
+    const numbers = new Map<string, number>(Object.entries(KNOWN));
+    for (const name of names) {
+      const lower = name.toLowerCase();
+      const known = numbers.get(lower);
+      if (known === undefined) this.#others.add(lower);
+      else this.#known[known] = 1;
+    }
+  }
+
+  /** The client's lines without the excluded ones. */
+  passOn({ headers }: Request): string {
+    const { names, values } = headers;
+    const known = this.#known;
+    const others = this.#others.size > 0 ? this.#others : undefined;
+    let text = '';
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      if (!name) break;
+      if (name.known !== 0 ? known[name.known] === 1 : others?.has(name.lower)) continue;
+      text += `${name.text}: ${values[i]}\r\n`;
+    }
+    return text;
+  }
+}
+
+/** Bytes of the body that is sent; -1: it is sent in chunks; undefined: nothing is said about it. */
+export const bodyLength = (request: Request, upstream: Upstream): number | undefined => {
+  const { contentLength, chunked } = request.headers;
+  if (!chunked) return contentLength < 0 ? undefined : contentLength;
+  if (upstream.hasBody) return upstream.bodyLength;
+  return request.body?.length ?? 0;
+};
+
+const framing = (request: Request, upstream: Upstream): string => {
+  const length = bodyLength(request, upstream);
+  if (length === undefined) return '';
+  return length < 0 ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${length}\r\n`;
+};
+
+const sets = (headers: readonly SetHeader[], lower: string): boolean =>
+  headers.some(({ name }) => name.toLowerCase() === lower);
+
+/** Compiles the function that makes the heads of a location's requests. */
+export const compileHead = (options: HeadOptions): HeadBuilder => {
+  const { setHeaders, method, body, passHeaders } = options;
+  const isHost = ({ name }: SetHeader): boolean => name.toLowerCase() === 'host';
+  const host = setHeaders.findLast(isHost)?.value;
+  const hostNeeded = options.version === 1001;
+  const { changing, after } = compileLines(setHeaders.filter((header) => !isHost(header)));
+  const exclusions = new Exclusions([...DROPPED, ...setHeaders.map(({ name }) => name)]);
+  const ownLength = sets(setHeaders, 'content-length');
+  const ownEncoding = sets(setHeaders, 'transfer-encoding');
+  const version = options.version === 1001 ? ' HTTP/1.1\r\n' : ' HTTP/1.0\r\n';
+
+  const hostLine = (request: Request, target: Target): string => {
+    let text = host ? host.text(request) : target.hostHeader;
+    if (text === '' && hostNeeded) text = target.hostHeader;
+    return text === '' ? '' : `Host: ${text}\r\n`;
+  };
+  const framingLine = (request: Request, upstream: Upstream): string => {
+    const line = framing(request, upstream);
+    const own = line.startsWith('C') ? ownLength : ownEncoding;
+    return own ? '' : line;
+  };
+  return (request, upstream, target) => {
+    let text = `${method ? method.text(request) : request.method} ${requestUri(request, target)}${version}`;
+    text += host ? hostLine(request, target) : target.hostLine;
+    for (let i = 0; i < changing.length; i++) {
+      const line = changing[i];
+      if (!line) break;
+      text += line.before;
+      const value = line.text(request);
+      if (value !== '') text += `${line.name}${value}\r\n`;
+    }
+    text += after;
+    if (body) {
+      const own = body.text(request);
+      if (!ownLength) text += `Content-Length: ${own.length}\r\n`;
+      return `${text}${passHeaders ? exclusions.passOn(request) : ''}\r\n${own}`;
+    }
+    if (request.headers.contentLength >= 0 || request.headers.chunked) text += framingLine(request, upstream);
+    return passHeaders ? `${text}${exclusions.passOn(request)}\r\n` : `${text}\r\n`;
+  };
+};
