@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorLog } from '../log/error-log.ts';
 import { ALERT, ERROR, NOTICE } from '../log/levels.ts';
+import { bytePath } from '../platform/byte-path.ts';
 import { errorCode, errorText } from '../platform/errno.ts';
 import { readStatus } from '../process/status-file.ts';
 import type { ControlSignal } from './arguments.ts';
@@ -18,7 +19,7 @@ const PATIENCE = 120_000;
 const readPid = (path: string, log: ErrorLog): number | undefined => {
   let text: string;
   try {
-    text = readFileSync(path, 'latin1').replace(/[\r\n]+$/, '');
+    text = readFileSync(bytePath(path), 'latin1').replace(/[\r\n]+$/, '');
   } catch (error) {
     log.write(ERROR, `open() "${path}" failed (${errorText(error)})`);
     return undefined;

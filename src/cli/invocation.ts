@@ -1,6 +1,7 @@
 /** From options to what reading a configuration needs. */
 import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { toByteString } from '../platform/byte-path.ts';
 import type { Invocation } from '../process/invocation.ts';
 import type { Options } from './arguments.ts';
 import { PATHS, RELATIVE } from './paths.ts';
@@ -21,13 +22,14 @@ export const invocationOf = (options: Options): Invocation => {
   // Without -p, nginx resolves a relative -c against its own prefix; a user means the folder they are in.
   const file = against(own || options.conf === undefined ? prefix : relativeBase(prefix, conf), conf);
   const errorLog = options.errorLog ?? (own ? RELATIVE.errorLog : PATHS.errorLog);
+  const bytes = toByteString(file);
   return {
-    file,
-    prefix,
-    confPrefix: file.slice(0, file.lastIndexOf('/') + 1),
-    globals: options.globals,
-    errorLog: errorLog === 'stderr' || errorLog === '' ? 'stderr' : against(prefix, errorLog),
-    pidFile: own ? join(prefix, RELATIVE.pid) : PATHS.pid,
+    file: bytes,
+    prefix: toByteString(prefix),
+    confPrefix: bytes.slice(0, bytes.lastIndexOf('/') + 1),
+    globals: options.globals === undefined ? undefined : toByteString(options.globals),
+    errorLog: errorLog === 'stderr' || errorLog === '' ? 'stderr' : toByteString(against(prefix, errorLog)),
+    pidFile: toByteString(own ? join(prefix, RELATIVE.pid) : PATHS.pid),
   };
 };
 

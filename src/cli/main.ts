@@ -2,7 +2,7 @@
 import type { Program } from '../process/contract.ts';
 import type { WorkerEntry } from '../process/invocation.ts';
 import { versionText } from '../process/version.ts';
-import { type Options, parseArguments, UsageError } from './arguments.ts';
+import { type ControlSignal, type Options, parseArguments, UsageError } from './arguments.ts';
 import { helpText } from './help.ts';
 import { complain, print, showMessage } from './terminal.ts';
 
@@ -23,25 +23,18 @@ const showVersion = async (options: Options, { load }: CliProgram): Promise<void
   print(2, `configure arguments: ${configureArguments(modules).join(' ')}\n`);
 };
 
-const signalProcess = async (options: Options, program: Program): Promise<number> => {
-  const [{ control }, { invocationOf }, { builtInLog }, { CycleFailure, readCycle }, { ProcessLog }] =
-    await Promise.all([
-      import('./control.ts'),
-      import('./invocation.ts'),
-      import('../process/run.ts'),
-      import('../process/cycle.ts'),
-      import('../process/process-log.ts'),
-    ]);
+const signalProcess = async (signal: ControlSignal, options: Options, program: Program): Promise<number> => {
+  const [{ control }, { invocationOf }, { builtInLog }, { CycleFailure, readCycle }] = await Promise.all([
+    import('./control.ts'),
+    import('./invocation.ts'),
+    import('../process/run.ts'),
+    import('../process/cycle.ts'),
+  ]);
   const invocation = invocationOf(options);
   const early = builtInLog(invocation, showMessage);
   try {
     const cycle = readCycle(program, invocation, early);
-    const log = ProcessLog.configured(cycle.main, invocation, undefined, showMessage);
-    try {
-      return options.signal ? await control(options.signal, cycle.settings.pidFile, log) : 0;
-    } finally {
-      log.close();
-    }
+    return await control(signal, cycle.settings.pidFile, early);
   } catch (error) {
     if (!(error instanceof CycleFailure)) throw error;
     return 1;
@@ -64,7 +57,7 @@ const perform = async (options: Options, cli: CliProgram): Promise<number> => {
     const { quiet, dump } = options;
     return testConfiguration(program, invocationOf(options), { quiet, dump, console: showMessage });
   }
-  if (options.signal) return signalProcess(options, program);
+  if (options.signal) return signalProcess(options.signal, options, program);
   const [{ invocationOf }, { run }] = await Promise.all([
     import('./invocation.ts'),
     import('../process/run.ts'),

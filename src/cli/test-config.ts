@@ -1,9 +1,15 @@
 /** `-t` and `-T`: reads the configuration, says what is wrong with it, and changes nothing. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ErrorLog } from '../log/error-log.ts';
 import type { Console } from '../log/error-log-file.ts';
+import { EMERG, INFO } from '../log/levels.ts';
+import { bytePath } from '../platform/byte-path.ts';
+import { errorText } from '../platform/errno.ts';
 import type { Program } from '../process/contract.ts';
 import { type Cycle, CycleFailure, readCycle } from '../process/cycle.ts';
 import type { Invocation } from '../process/invocation.ts';
-import { ProcessLog } from '../process/process-log.ts';
+import { mainLogFiles, ProcessLog } from '../process/process-log.ts';
 import { complain, print } from './terminal.ts';
 
 export interface TestOptions {
@@ -12,24 +18,47 @@ export interface TestOptions {
   readonly console: Console;
 }
 
+/** Whether a start could open a file for writing; asked without touching it. */
+const isWritable = (path: string, log: ErrorLog): boolean => {
+  try {
+    accessSync(bytePath(existsSync(bytePath(path)) ? path : dirname(path)), constants.W_OK);
+    return true;
+  } catch (error) {
+    log.write(EMERG, `open() "${path}" failed (${errorText(error)})`);
+    return false;
+  }
+};
+
 /** Tests a configuration; the exit code. */
 export const testConfiguration = (program: Program, invocation: Invocation, options: TestOptions): number => {
-  const log = ProcessLog.console(options.console);
-  let cycle: Cycle;
+  const { quiet, dump, console } = options;
+  // Without -e stderr nginx writes to its log too: here nothing is opened for writing.
+  const log =
+    invocation.errorLog === 'stderr'
+      ? ProcessLog.builtIn(invocation, console, INFO)
+      : ProcessLog.console(console);
+  const say = (message: string): void => {
+    if (!quiet) complain(message);
+  };
   try {
-    cycle = readCycle(program, invocation, log, { testing: true });
+    const syntaxOk = (): void => say(`the configuration file ${invocation.file} syntax is ok`);
+    const cycle = readCycle(program, invocation, log, { testing: true, syntaxOk });
+    const { settings, services, main } = cycle;
+    const files = [
+      settings.pidFile,
+      ...mainLogFiles(main, invocation),
+      ...services.flatMap((one) => one.logFiles ?? []),
+    ];
+    for (const file of files) if (!isWritable(file, log)) throw new CycleFailure(file);
+    say(`configuration file ${invocation.file} test is successful`);
+    for (const line of program.advise?.(main) ?? []) say(line);
+    if (dump) print(1, dumpOf(cycle));
+    return 0;
   } catch (error) {
     if (!(error instanceof CycleFailure)) throw error;
     complain(`configuration file ${invocation.file} test failed`);
     return 1;
   }
-  if (!options.quiet) {
-    complain(`the configuration file ${invocation.file} syntax is ok`);
-    complain(`configuration file ${invocation.file} test is successful`);
-    for (const line of program.advise?.(cycle.main) ?? []) complain(line);
-  }
-  if (options.dump) print(1, dumpOf(cycle));
-  return 0;
 };
 
 /** Each file once, in nginx's form. */

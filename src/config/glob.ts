@@ -13,8 +13,8 @@ const compile = (part: string): RegExp => {
   for (let at = 0; at < part.length; ) {
     const [token = ''] = /^(?:\\[\s\S]|\[[!^]?\]?(?:\[:\w+:\]|[^\]])*\]|[\s\S])/.exec(part.slice(at)) ?? [];
     at += token.length;
-    if (token === '*') source += '[sS]*';
-    else if (token === '?') source += '[sS]';
+    if (token === '*') source += '[^]*';
+    else if (token === '?') source += '[^]';
     else if (token.length > 1 && token.startsWith('[')) source += bracket(token);
     else source += literal(token.replace(/^\\(?=[\s\S])/, ''));
   }
@@ -46,7 +46,14 @@ const bracket = (token: string): string => {
   return `[${negated ? '^' : ''}${inside}]`;
 };
 
-const exists = (path: string): boolean => lstatSync(bytes(path), { throwIfNoEntry: false }) !== undefined;
+const exists = (path: string): boolean => {
+  try {
+    return lstatSync(bytes(path), { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // As glob(3): what is behind a file or a closed folder does not match.
+    return false;
+  }
+};
 
 const list = (folder: string): string[] => {
   try {

@@ -61,6 +61,11 @@ export const findKnown = (context: Context, name: string): KnownDirective | unde
 /** Whether nginx has the name in any context. */
 export const isKnown = (name: string): boolean => known().has(name);
 
+/** Where nginx allows a name, in the order of its documentation. */
+export const knownContexts = (name: string): string[] => [
+  ...new Set((known().get(name) ?? []).flatMap(({ contexts }) => contexts)),
+];
+
 /** The names that nginx allows in a context, for suggestions. */
 export const knownNames = (context: Context): string[] =>
   [...known()]

@@ -34,7 +34,7 @@ export const readClass = (pattern: string, start: number, caseless: boolean, fai
       if (all && mark !== ':') fail('POSIX collating elements are not supported', at);
       if (all) {
         const known = POSIX_SETS[caseless && /^(?:upper|lower)$/.test(name) ? 'alpha' : name];
-        if (!known) return fail('unknown POSIX class name', at);
+        if (!known) return fail('unknown POSIX class name', at + 2 + caret.length);
         return { byte: undefined, set: caret ? complement(known) : known, end: at + all.length };
       }
     }
@@ -80,7 +80,10 @@ export const readClass = (pattern: string, start: number, caseless: boolean, fai
     skipQuotes();
     const to = member();
     if (from.byte === undefined || to.byte === undefined) {
-      return fail('invalid range in character class', from.byte === undefined ? dash : to.end - 1);
+      return fail(
+        'invalid range in character class',
+        from.byte === undefined ? dash : pattern[dash + 1] === '[' ? dash + 2 : to.end,
+      );
     }
     if (to.byte < from.byte) fail('range out of order in character class', to.end - 1);
     set.fill(1, from.byte, to.byte + 1);

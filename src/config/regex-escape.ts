@@ -21,7 +21,7 @@ const error = (reason: string, length: number): Escape => ({ kind: 'error', reas
 
 const byteOf = (value: number, length: number): Escape =>
   value > 0xff
-    ? error('character code point value in \\x{} or \\o{} is too large', length)
+    ? error('character code point value in \\x{} or \\o{} is too large', length - 1)
     : { kind: 'byte', byte: value, length };
 
 /** Digits behind a backslash: a group's number, or an octal code. `groups` is how many groups have begun. */
@@ -31,16 +31,32 @@ const digits = (rest: string, groups: number, inClass: boolean): Escape => {
   if (!inClass && !all.startsWith('0') && (number < 10 || /^[89]/.test(all) || number <= groups)) {
     return { kind: 'reference', to: number, relative: false, length: 1 + all.length };
   }
-  const [octal = ''] = /^[0-7]{1,3}/.exec(all) ?? [];
-  if (octal === '') return { kind: 'byte', byte: rest.charCodeAt(0), length: 2 };
-  return byteOf(Number.parseInt(octal, 8), 1 + octal.length);
+  const [code = ''] = /^[0-7]{1,3}/.exec(all) ?? [];
+  if (code === '') return { kind: 'byte', byte: rest.charCodeAt(0), length: 2 };
+  return byteOf(Number.parseInt(code, 8), 1 + code.length);
 };
 
+const NO_DIGITS = 'digits missing in \\x{} or \\o{} or \\N{U+}';
+
 const hexadecimal = (rest: string): Escape => {
-  const [braced, code = ''] = /^x\{([0-9A-Fa-f]*)\}/.exec(rest) ?? [];
-  if (braced) return byteOf(Number.parseInt(code || '0', 16), 1 + braced.length);
+  const [braced, code = '', end = ''] = /^x\{([0-9A-Fa-f]*)(\}?)/.exec(rest) ?? [];
+  if (braced) {
+    const length = 1 + braced.length;
+    if (code === '' && (end || rest.length === 2)) return error(NO_DIGITS, length);
+    if (!end) return error('non-hex character in \\x{} (closing brace missing?)', length);
+    return byteOf(Number.parseInt(code, 16), length);
+  }
   const [plain = 'x'] = /^x[0-9A-Fa-f]{0,2}/.exec(rest) ?? [];
   return byteOf(Number.parseInt(plain.slice(1) || '0', 16), 1 + plain.length);
+};
+
+const octal = (rest: string): Escape => {
+  const [braced, code = '', end = ''] = /^o\{([0-7]*)(\}?)/.exec(rest) ?? [];
+  if (!braced) return error('missing opening brace after \\o', 2);
+  const length = 1 + braced.length;
+  if (code === '' && (end || rest.length === 2)) return error(NO_DIGITS, length);
+  if (!end) return error('non-octal character in \\o{} (closing brace missing?)', length);
+  return byteOf(Number.parseInt(code, 8), length);
 };
 
 /** `\g{2}`, `\g-1`, `\k<name>`: references that say so. */
@@ -64,7 +80,10 @@ const reference = (rest: string): Escape => {
   if (/^g[<']/.test(rest)) return error('calling a group as a subroutine is not supported', 2);
   return rest.startsWith('k')
     ? error('\\k is not followed by a braced, angle-bracketed, or quoted name', 2)
-    : error('a numbered reference must not be zero', 2);
+    : error(
+        '\\g is not followed by a braced, angle-bracketed, or quoted name/number or by a plain number',
+        2,
+      );
 };
 
 /** Reads the escape at the start of `text`. */
@@ -79,12 +98,7 @@ export const readEscape = (text: string, groups: number, inClass: boolean): Esca
   const control = CONTROLS[letter];
   if (control !== undefined) return { kind: 'byte', byte: control, length: 2 };
   if (letter === 'x') return hexadecimal(rest);
-  if (letter === 'o') {
-    const [all, code = ''] = /^o\{([0-7]+)\}/.exec(rest) ?? [];
-    return all
-      ? byteOf(Number.parseInt(code, 8), 1 + all.length)
-      : error('missing opening brace after \\o', 2);
-  }
+  if (letter === 'o') return octal(rest);
   if (letter === 'c') {
     const code = text.charCodeAt(2);
     if (Number.isNaN(code)) return error('\\c at end of pattern', 2);
@@ -93,9 +107,9 @@ export const readEscape = (text: string, groups: number, inClass: boolean): Esca
   if (letter === 'E') return { kind: 'nothing', length: 2 };
   if (inClass) {
     if (letter === 'b') return { kind: 'byte', byte: 8, length: 2 };
-    if ('BRX'.includes(letter)) return error('escape sequence is invalid in character class', 2);
+    if ('ABGKRXZz'.includes(letter)) return error('escape sequence is invalid in character class', 1);
     if (letter === 'N') return error('\\N is not supported in a class', 2);
-    return error('unrecognized character follows \\', 2);
+    return error('unrecognized character follows \\', 1);
   }
   return outside(letter, rest);
 };
@@ -108,8 +122,9 @@ const outside = (letter: string, rest: string): Escape => {
     case 'Z':
       return { kind: 'dollar', length: 2 };
     case 'R':
-      return { kind: 'atom', source: '(?:\\r\\n|[\\n-\\r\\x85])', length: 2 };
+      return { kind: 'atom', source: '(?:\\r\\n|\\r(?!\\n)|[\\n\\v\\f\\x85])', length: 2 };
     case 'N':
+      if (rest.startsWith('N{U+')) return error('\\N{U+dddd} is supported only in Unicode (UTF) mode', 2);
       return { kind: 'atom', source: '[^\\n]', length: 2 };
     case 'C':
       return { kind: 'atom', source: '[^]', length: 2 };
@@ -130,6 +145,6 @@ const outside = (letter: string, rest: string): Escape => {
     case 'u':
       return error('PCRE2 does not support \\F, \\L, \\l, \\N{name}, \\U, or \\u', 2);
     default:
-      return error('unrecognized character follows \\', 2);
+      return error('unrecognized character follows \\', 1);
   }
 };

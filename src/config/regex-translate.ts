@@ -38,7 +38,10 @@ export class Translation {
   readonly #fail: Fail;
   readonly #pieces = new Pieces();
   readonly #names: [string, number][] = [];
-  readonly #references: { readonly to: number | string; readonly at: number }[] = [];
+  readonly #references: { readonly to: number | string; readonly at: number; readonly isOpen: boolean }[] =
+    [];
+  /** The groups that have begun and not ended. */
+  readonly #open = new Set<number>();
   #flags: Flags;
   #at = 0;
   #groups = 0;
@@ -56,9 +59,11 @@ export class Translation {
   get result(): TranslationResult {
     this.#alternatives();
     if (this.#at < this.#pattern.length) this.#fail('unmatched closing parenthesis', this.#at);
-    for (const { to, at } of this.#references) {
+    for (const { to, at, isOpen } of this.#references) {
       const exists = typeof to === 'number' ? to <= this.#groups : this.#names.some(([name]) => name === to);
       if (!exists) this.#fail('reference to non-existent subpattern', at);
+      // PCRE fails there until the group has matched; JavaScript would match nothing at all.
+      if (isOpen) this.#fail('a back reference before the end of its group is not supported', at);
     }
     if (this.#caselessReference && this.#caseful) {
       this.#fail('a caseless back reference beside text with case is not supported', 0);
@@ -215,7 +220,9 @@ export class Translation {
     if (target === 0) this.#fail(reason, this.#at + length);
     const text = this.#pattern.slice(this.#at, this.#at + length);
     const at = this.#at + (typeof target === 'number' ? length - 1 : text.lastIndexOf(target));
-    this.#references.push({ to: target, at });
+    const group = typeof target === 'number' ? target : this.#names.find(([name]) => name === target)?.[1];
+    const isOpen = group === undefined || group > this.#groups || this.#open.has(group);
+    this.#references.push({ to: target, at, isOpen });
     if (this.#flags.i) this.#caselessReference = true;
     this.#atom = { start: this.#pieces.length, bare: false };
     this.#pieces.push({ kind: 'reference', to: target });
@@ -245,9 +252,7 @@ export class Translation {
   }
 
   #group(): void {
-    if (/^\(\*[A-Za-z]/.test(this.#rest)) {
-      this.#fail('verbs such as (*UTF) are not supported', this.#at);
-    }
+    if (/^\(\*[^)]/.test(this.#rest)) this.#verb();
     const start = this.#at;
     const [comment] = /^\(\?#[^)]*/.exec(this.#rest) ?? [];
     if (comment) {
@@ -285,6 +290,13 @@ export class Translation {
     this.#options();
   }
 
+  /** `(*UTF)` and its like. */
+  #verb(): never {
+    return /^\(\*[A-Za-z]/.test(this.#rest)
+      ? this.#fail('verbs such as (*UTF) are not supported', this.#at)
+      : this.#fail('(*VERB) not recognized or malformed', this.#at + 2);
+  }
+
   /** `(?<name>`, `(?P<name>` and `(?'name'`. */
   #named(opening: string): void {
     const from = this.#at + opening.length;
@@ -304,8 +316,11 @@ export class Translation {
 
   #capture(name: string | undefined, length: number): void {
     this.#groups += 1;
+    const group = this.#groups;
     if (name) this.#names.push([name, this.#groups]);
-    this.#body({ kind: 'capture', group: this.#groups }, length);
+    this.#open.add(group);
+    this.#body({ kind: 'capture', group }, length);
+    this.#open.delete(group);
   }
 
   /** Reads the inside of a group and its `)`. */

@@ -21,8 +21,6 @@ export interface RequestBody {
   readonly pieces: readonly Uint8Array[];
   /** What is on disk, from its beginning. */
   readonly file: TempFile | undefined;
+  /** The request is over: files are closed. */
+  release(): void;
 }
-/** Reads the whole body, then calls `then` (at once when there is none or all of it is there). Errors finalize the request. */
-export type ReadBody = (request: Request, then: (request: Request) => void) => void;
-/** Gives the body to `consumer` as it comes. */
-export type StreamBody = (request: Request, consumer: BodyConsumer) => void;

@@ -2,12 +2,14 @@
 import { type Args, key, type Place, type Scope } from '../config/contract.ts';
 import type { RegexResult } from '../config/regex.ts';
 import { compileRegex } from '../config/regex.ts';
+import type { WorkerContext } from '../process/contract.ts';
 import type { Listen } from './listen.ts';
 import type { ServerName } from './server-names.ts';
 import type { Location, Server } from './location.ts';
+import { ClientCounters } from './counters.ts';
 import { compileTemplate, type Template } from './template.ts';
 import { Variables, type VariableRef } from './variables.ts';
-import type { UpstreamRegistry } from '../upstream/registry.ts';
+import type { UpstreamGroups } from '../upstream/registry.ts';
 import type { Request } from './request.ts';
 
 /** A `server { }` as written. */
@@ -43,9 +45,17 @@ export class HttpBuild {
   readonly locations = new Map<Scope, Location>();
   constructor(
     readonly scope: Scope,
-    readonly upstreams: UpstreamRegistry,
+    readonly upstreams: UpstreamGroups,
   ) {}
 
+  /** Every location, once compiled. */
+  readonly compiled: Location[] = [];
+  /** The numbers of stub_status for this worker. */
+  readonly counters = new ClientCounters();
+  /** What modules open in a worker while it still has its rights: logs, keys. Each throws with a reason. */
+  readonly onPrepare: ((context: WorkerContext) => void)[] = [];
+  /** The log files that `onPrepare` opens, by full path. */
+  readonly logFiles = new Set<string>();
   /** The locations written in each block, in order. */
   readonly inner = new Map<Scope, { readonly location: Location; readonly place: Place }[]>();
   /** `limit_except` by the location that it stands in. */

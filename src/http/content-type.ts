@@ -16,6 +16,7 @@ export const setContentType = (request: Request): void => {
   if (out.contentType !== '') return;
   const { type_map, default_type } = request.location.core;
   const extension = extensionOf(request.uri);
-  const type = extension === '' ? undefined : (type_map.get(extension) ?? type_map.get(extension.toLowerCase()));
+  const type =
+    extension === '' ? undefined : (type_map.get(extension) ?? type_map.get(extension.toLowerCase()));
   out.contentType = type ?? default_type;
 };

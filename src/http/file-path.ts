@@ -2,8 +2,8 @@
 import { realpathSync } from 'node:fs';
 import { ALERT, CRIT } from '../log/levels.ts';
 import { errorText } from '../platform/errno.ts';
-import { logRequest } from './request-log.ts';
 import { contextKey, type Request } from './request.ts';
+import { logRequest } from './request-log.ts';
 
 /** Set by try_files: in a location with a regular expression, the URI goes behind `alias` after all. */
 export const URI_BEHIND_ALIAS = contextKey<boolean>('alias');

@@ -2,7 +2,6 @@
 import { hostname } from 'node:os';
 import { type Args, block, type Context, defineModule, type Scope, statement } from '../config/contract.ts';
 import { wordAt } from '../config/parsers.ts';
-import { lookupHost } from '../upstream/lookup.ts';
 import { UpstreamGroups } from '../upstream/registry.ts';
 import { HTTP, HttpBuild, type ServerBuild } from './build.ts';
 import { core } from './core-conf.ts';
@@ -145,7 +144,8 @@ export const httpBlock = (modules: () => readonly AnyHttpModule[], complete: (bu
         repeats: true,
         run(args) {
           const server = serverOf(args);
-          for (const listen of parseListen(args, lookupHost)) {
+          const { hosts } = args.scope.need(HTTP).upstreams;
+          for (const listen of parseListen(args, (name) => hosts.addresses(name))) {
             if (server.listens.some((other) => other.spec.key === listen.spec.key)) {
               args.fail(`a duplicate listen ${wordAt(args, 0).text}`);
             }

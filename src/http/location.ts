@@ -1,6 +1,7 @@
 /** A location, server or address as requests meet it: everything compiled, nothing read from directives again. */
 import type { AnyModule, Conf, Module, Table } from '../config/contract.ts';
 import type { ErrorLog } from '../log/error-log.ts';
+import type { ErrorLogConf } from '../log/error-log-directive.ts';
 import type { Regex } from './build.ts';
 import type { CoreConf } from './core-conf.ts';
 import type { PrefixIndex } from './find-location.ts';
@@ -12,6 +13,7 @@ export class Location {
   /** The merged configuration of the core module here. */
   core!: CoreConf;
   errorLog!: ErrorLog;
+  errorLogConf!: ErrorLogConf;
   /** What each phase runs here. */
   rewrite: readonly Handler[] = [];
   preaccess: readonly Handler[] = [];
@@ -22,6 +24,8 @@ export class Location {
   /** The location's own content handler (`proxy_pass`). */
   content: Handler | undefined = undefined;
   headerFilters: readonly HeaderFilter[] = [];
+  /** `limit_except`: for methods other than these the request goes on there. */
+  limit: { readonly methods: ReadonlySet<string>; readonly location: Location } | undefined = undefined;
   /** Locations inside this one; undefined when there are none. */
   inner: LocationTable | undefined = undefined;
   /** Merged configurations by module. */

@@ -5,6 +5,7 @@
  * requests there, or undefined when the module is off there, and a location pays nothing for it.
  */
 import type { AnyModule, Conf, Module, Scope, Table } from '../config/contract.ts';
+import type { WorkerContext } from '../process/contract.ts';
 import type { HttpBuild } from './build.ts';
 import type { Location } from './location.ts';
 import type { Request } from './request.ts';
@@ -20,7 +21,8 @@ export type Handler = (request: Request) => Verdict;
 
 /**
  * Sees the reply's head before it is sent and may change it. To change the body too, put a sink of your own
- * before the request's: `request.sink = new MySink(request.sink)`.
+ * before the request's: `request.sink = new MySink(request.sink)`. A filter that sets `request.refused` to a
+ * status ends the reply: `sendHeader` answers false, and that status's error page takes its place.
  */
 export type HeaderFilter = (request: Request) => void;
 
@@ -38,6 +40,11 @@ export interface HttpModule<D extends Table, X> extends Module<D, X> {
   begin?(build: HttpBuild): void;
   /** Runs once when the http block is complete, before locations are compiled. */
   complete?(build: HttpBuild): void;
+  /** Runs in each worker before privileges are dropped: opens what needs root (logs, folders). Throws with a reason. */
+  prepare?(build: HttpBuild, context: WorkerContext): void;
+  /** USR1, and the worker's end. */
+  reopen?(build: HttpBuild): void;
+  close?(build: HttpBuild): void;
   readonly phases?: { readonly [P in Phase]?: PhaseFactory<Conf<D> & X>['make'] };
   /** The handler that owns a location's content (`proxy_pass`, `stub_status`): before the content phase. */
   content?(conf: Conf<D> & X, place: Place): Handler | undefined;
@@ -52,6 +59,10 @@ export interface AnyHttpModule extends AnyModule {
   readonly variables?: Readonly<Record<string, VariableDefinition>>;
   begin?(build: HttpBuild): void;
   complete?(build: HttpBuild): void;
+  prepare?(build: HttpBuild, context: WorkerContext): void;
+  reopen?(build: HttpBuild): void;
+  close?(build: HttpBuild): void;
+  derive?(conf: never, scope: Scope): unknown;
   readonly phases?: { readonly [P in Phase]?: PhaseFactory<never>['make'] };
   content?(conf: never, place: Place): Handler | undefined;
   headerFilter?(conf: never, place: Place): HeaderFilter | undefined;

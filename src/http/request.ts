@@ -3,7 +3,10 @@
  * now) writes its reply and reads its body. Every field has its kind of value from the start, so that all
  * requests share one shape.
  */
+import type { ErrorLog } from '../log/error-log.ts';
+import type { ClientCounters } from './counters.ts';
 import type { RequestBody } from './body.ts';
+import type { BodyReader } from './read-body.ts';
 import { HeadersIn, HeadersOut } from './headers.ts';
 import type { Location, Server } from './location.ts';
 import type { BodySink, Producer } from './output.ts';
@@ -21,12 +24,16 @@ export interface Stream extends BodySink {
   /** 'unix:' clients have no address. */
   readonly unix: boolean;
   readonly secure: boolean;
+  /** The numbers of stub_status. */
+  readonly counters: ClientCounters;
   /** When the connection was made, on the clock of `monotonic`, ms. */
   readonly started?: number;
   /** What a PROXY protocol header said; undefined without one. */
   readonly proxyProtocol?: ProxyProtocol | undefined;
   /** Bytes of this reply handed to the client so far, head included. */
   readonly sent: number;
+  /** Bytes of the reply's head. */
+  readonly headLength: number;
   /** The client is too slow: stop producing until `producer.resumeOutput`. */
   readonly congested: boolean;
   /** Turns the reply's head into bytes; they go out with the first piece of the body. */
@@ -35,9 +42,17 @@ export interface Stream extends BodySink {
   writeInterim(request: Request, status: string, lines: readonly string[]): void;
   /** The request is over and logged: keep the connection, linger or close. */
   finish(request: Request): void;
+  /** Begins to feed `reader` with the request's body. */
+  readBody(reader: BodyReader): void;
   /** Holds the client back while a body is streamed, and lets it go on. */
   pauseBody(): void;
   resumeBody(): void;
+  /** Goes on with the request's phases from where it stands. */
+  runPhases(request: Request): void;
+  /** The client is gone or can't be written to: nothing more is sent. */
+  readonly broken: boolean;
+  /** The log of a connection that `debug_connection` names; undefined for all others. */
+  readonly debugLog: ErrorLog | undefined;
   /** Cuts the connection after an error that the client can't be told. */
   abort(request: Request): void;
   /** Takes the connection over for a tunnel (101): raw bytes go to `tunnel` until it closes. */
@@ -62,6 +77,9 @@ export interface Tunnel {
   clientDrained(): void;
   clientClosed(): void;
 }
+
+/** For configurations that refer to no variable. */
+const NO_VALUES: (string | null | undefined)[] = [];
 
 export class Request {
   /** The client's request that this one belongs to; itself unless it is a subrequest. */
@@ -114,10 +132,12 @@ export class Request {
   /** Captures of the last regular expression, [0] is the whole match. */
   captures: RegExpExecArray | undefined = undefined;
   /** The request's own values of variables, by slot; null: known to be not found. */
-  values: (string | null | undefined)[] = [];
+  readonly values: (string | null | undefined)[];
   /** State that modules keep on a request, by module; made when first used. */
   #contexts: Map<object, unknown> | undefined = undefined;
 
+  /** A header filter refuses the reply: the status (412, 416) that takes its place; 0 otherwise. */
+  refused = 0;
   headerSent = false;
   headerOnly = false;
   keepAlive = false;
@@ -130,6 +150,16 @@ export class Request {
   finished = false;
   /** An error page is being made: the status that asked for it. */
   errorStatus = 0;
+  /** No further error page is looked for (without `recursive_error_pages`). */
+  inErrorPage = false;
+  /** The location's own content handler has declined. */
+  withoutHandler = false;
+  /** Unread bytes of the client are waited for after the reply (`lingering_close`). */
+  lingering = false;
+  /** The reply has been handed over whole: `$request_completion`. */
+  complete = false;
+  /** Finalized while a sink still holds parts of the body (gzip, a rate limit): it ends with the last of them. */
+  finalizing = false;
   expectTested = false;
   /** Header lines were left out as invalid (logged at info). */
   ignoredHeaders = false;
@@ -137,14 +167,15 @@ export class Request {
   limitRate = -1;
   /** Bytes of body written, for $body_bytes_sent. */
   bodySent = 0;
-  /** What a waiting phase handler is waiting with; called by `resume`. */
   remoteUser = '';
 
   constructor(
     readonly stream: Stream,
     server: Server,
     parent: Request | undefined,
+    slots: number,
   ) {
+    this.values = slots === 0 ? NO_VALUES : new Array<string | null | undefined>(slots);
     this.main = parent ? parent.main : this;
     this.server = server;
     this.location = server.location;
@@ -154,6 +185,11 @@ export class Request {
   /** A module's own state for this request. `owner` is the module, or any object that is its alone. */
   context<T>(owner: Key<T>): T | undefined {
     return this.#contexts?.get(owner) as T | undefined;
+  }
+
+  /** Forgets what modules kept: before an internal redirect. */
+  clearContexts(): void {
+    this.#contexts = undefined;
   }
 
   setContext<T>(owner: Key<T>, value: T): void {

@@ -43,6 +43,11 @@ export class TempFile {
     return readSync(this.fd, into, 0, Math.min(into.length, Math.max(0, this.length - position)), position);
   }
 
+  /** Takes its name away, where it has been kept. */
+  remove(): void {
+    unlinkSync(this.path);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

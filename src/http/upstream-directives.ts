@@ -14,7 +14,7 @@ import { parseSize } from '../config/numbers.ts';
 import { bufs, flag, msec, num, path, size, strings, wordAt, wordsOf } from '../config/parsers.ts';
 import { Reason } from '../config/reason.ts';
 import { IGNORE, NEXT, type UpstreamConf } from '../upstream/contract.ts';
-import { HTTP } from './build.ts';
+import { templateAt } from './parsers.ts';
 import type { Template } from './template.ts';
 
 /** Where nginx allows nearly every directive of this family. */
@@ -38,17 +38,11 @@ const IGNORED: readonly IgnoreWord[] = [
   'Vary',
 ];
 
-/** A value with variables, of one word. */
-export const template: Parser<Template | undefined> = {
-  arity: 1,
-  parse: (args) => args.scope.need(HTTP).template(wordAt(args, 0).text, wordAt(args, 0)),
-};
-
-/** As `template`; a value without variables must be a size. */
+/** A value with variables; without, it must be a size. */
 const sizeTemplate: Parser<Template | undefined> = {
   arity: 1,
   parse(args) {
-    const value = args.scope.need(HTTP).template(wordAt(args, 0).text, wordAt(args, 0));
+    const value = templateAt(args, 0);
     if (value.constant !== undefined && parseSize(value.constant) === undefined) {
       args.failDirective('invalid value', wordAt(args, 0));
     }
@@ -66,7 +60,7 @@ const bind: Parser<Template | 'off'> = {
     }
     if (parameter) args.fail(`invalid parameter "${parameter.text}"`, parameter);
     if (address?.text === 'off') return 'off';
-    const value = args.scope.need(HTTP).template(wordAt(args, 0).text, address);
+    const value = templateAt(args, 0);
     if (value.constant !== undefined && !isAddress(value.constant)) {
       args.fail(`invalid address "${value.constant}"`, address);
     }
@@ -127,7 +121,6 @@ export const upstreamRows = (prefix: string, next: readonly NextWord[]) => {
     socketKeepalive: directive(flag, { ...named('socket_keepalive'), initial: false }),
     socketRcvbuf: directive(notReached(size), { ...named('socket_rcvbuf'), initial: 0 }),
     socketSndbuf: directive(notReached(size), { ...named('socket_sndbuf'), initial: 0 }),
-    sendLowat: directive(notReached(size), { ...named('send_lowat'), initial: 0 }),
     bind: directive<Template | 'off'>(bind, { ...named('bind'), initial: 'off' }),
     hideHeader: directive(strings, { ...named('hide_header'), initial: [] }),
     passHeader: directive(strings, { ...named('pass_header'), initial: [] }),

@@ -114,6 +114,12 @@ export class Connection implements TimerOwner {
     return this.socket.writableLength;
   }
 
+  /** Bytes that the system has not taken yet, of what it has been given; it falls while a slow peer reads. */
+  get unsent(): number {
+    const { _handle: handle } = this.socket as unknown as { _handle: { readonly writeQueueSize?: number } | null };
+    return this.socket.writableLength === 0 ? 0 : this.socket.writableLength + (handle?.writeQueueSize ?? 0);
+  }
+
   /** Bytes written so far, queued ones included. */
   get sent(): number {
     return this.socket.bytesWritten;

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import type { KoffiFunc, LibraryHandle } from 'koffi';
+import { bytePath } from './byte-path.ts';
 import { errnoText } from './errno.ts';
 
 type Koffi = typeof import('koffi');
@@ -160,7 +161,7 @@ const ipv6Groups = (address: string): number[] => {
 
 const socketAddress = (name: SocketName): Buffer => {
   if (name.family === 'unix') {
-    const path = Buffer.from(name.address);
+    const path = bytePath(name.address);
     if (path.length > 107) throw new SystemError('bind()', 36);
     const bytes = Buffer.alloc(2 + path.length + 1);
     bytes.writeUInt16LE(FAMILY.unix);
@@ -217,7 +218,11 @@ export const listeningName = (fd: number): SocketName | undefined => {
   }
   if (family !== FAMILY.unix) return undefined;
   const end = bytes.indexOf(0, 2);
-  return { family: 'unix', address: bytes.toString('utf8', 2, end < 0 ? size.readUInt32LE() : end), port: 0 };
+  return {
+    family: 'unix',
+    address: bytes.toString('latin1', 2, end < 0 ? size.readUInt32LE() : end),
+    port: 0,
+  };
 };
 
 /** Whether two addresses of the same family are one; `::1` and `0:0:0:0:0:0:0:1` are. */

@@ -1,9 +1,9 @@
 /** The directives of the main block that decide how processes run. */
-import { cpus } from 'node:os';
-import { defineModule, directive, type Parser, statement } from '../config/contract.ts';
+import { availableParallelism } from 'node:os';
+import { type Args, defineModule, directive, type Parser, statement } from '../config/contract.ts';
 import { parseNumber } from '../config/numbers.ts';
 import { absolute, flag, msec, num, offset, str, strings, wordAt } from '../config/parsers.ts';
-import { groupByName, userByName } from '../platform/libc.ts';
+import { groupByName, LibcMissing, userByName } from '../platform/libc.ts';
 import { loadModuleReason } from './load-module.ts';
 import type { User } from './user.ts';
 import { isRoot } from './user.ts';
@@ -14,9 +14,19 @@ const workerProcesses: Parser<number> = {
   arity: 1,
   parse(args) {
     const word = wordAt(args, 0);
-    if (word.text === 'auto') return cpus().length;
+    if (word.text === 'auto') return availableParallelism();
     return parseNumber(word.text) ?? args.failDirective('invalid value', word);
   },
+};
+
+/** Where the system's databases cannot be asked, the statement is what says so. */
+const lookUp = <T>(args: Args, ask: () => T): T => {
+  try {
+    return ask();
+  } catch (error) {
+    if (!(error instanceof LibcMissing)) throw error;
+    return args.fail(error.message);
+  }
 };
 
 /** `user NAME [GROUP]`: the ids are looked up at once, as nginx does. */
@@ -30,10 +40,10 @@ const user: Parser<User | undefined> = {
       return undefined;
     }
     const name = wordAt(args, 0);
-    const found = userByName(name.text);
+    const found = lookUp(args, () => userByName(name.text));
     if (found === undefined) return args.fail(`getpwnam("${name.text}") failed`, name);
     const group = args.words[1] ?? name;
-    const gid = groupByName(group.text);
+    const gid = lookUp(args, () => groupByName(group.text));
     if (gid === undefined) return args.fail(`getgrnam("${group.text}") failed`, group);
     return { name: name.text, uid: found.uid, gid };
   },

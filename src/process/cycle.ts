@@ -4,6 +4,7 @@ import { load } from '../config/loader.ts';
 import { disk, type Source, type SourceRecord } from '../config/source.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import { EMERG, WARN } from '../log/levels.ts';
+import { type Zone, zonesOf } from '../zone/zones.ts';
 import type { ListenSpec, Program, Service } from './contract.ts';
 import type { Invocation } from './invocation.ts';
 import { checkConnections, type Settings, settingsOf } from './settings.ts';
@@ -18,6 +19,8 @@ export interface Cycle {
   readonly settings: Settings;
   readonly services: readonly Service[];
   readonly listens: readonly ListenSpec[];
+  /** Shared memory that the services will want. */
+  readonly zones: readonly Zone[];
   /** All that was read, for the workers. */
   readonly record: SourceRecord;
 }
@@ -28,6 +31,8 @@ export interface ReadOptions {
   readonly testing?: boolean;
   /** Where the text comes from; the disk when left out. */
   readonly source?: Source;
+  /** Called when all statements are read and right; what the whole lacks is found after that. */
+  readonly syntaxOk?: () => void;
 }
 
 /** Reads a configuration. Throws CycleFailure after logging every mistake, in nginx's words. */
@@ -35,7 +40,7 @@ export const readCycle = (
   program: Program,
   invocation: Invocation,
   log: ErrorLog,
-  { testing = false, source = disk }: ReadOptions = {},
+  { testing = false, source = disk, syntaxOk }: ReadOptions = {},
 ): Cycle => {
   const loaded = load({
     file: invocation.file,
@@ -52,10 +57,14 @@ export const readCycle = (
   const { main } = loaded;
   try {
     const services = program.services(main);
+    syntaxOk?.();
     const settings = settingsOf(main, invocation.pidFile);
     const listens = services.flatMap((service) => service.listens);
     checkConnections(settings, listens.length);
-    return { main, settings, services, listens, record: loaded.record };
+    const zones = zonesOf(main).complete((reason) => {
+      throw new ConfError(reason, undefined);
+    });
+    return { main, settings, services, listens, zones, record: loaded.record };
   } catch (error) {
     if (!(error instanceof ConfError)) throw error;
     log.write(EMERG, error.message);

@@ -40,7 +40,7 @@ export class Generation {
 
   constructor(
     readonly count: number,
-    readonly start: Pick<WorkerStart, 'invocation' | 'record' | 'generation'>,
+    readonly start: Pick<WorkerStart, 'invocation' | 'record' | 'zones' | 'generation'>,
     readonly host: GenerationHost,
   ) {}
 
@@ -118,8 +118,9 @@ export class Generation {
 
   #refused(worker: number, error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    this.host.log().write(ALERT, `fork() failed while spawning "worker process" (${reason})`);
-    this.#died(worker);
+    const message = `fork() failed while spawning "worker process" (${reason})`;
+    this.host.log().write(ALERT, message);
+    this.#died(worker, message);
   }
 
   #ready(one: WorkerHandle): void {
@@ -138,25 +139,25 @@ export class Generation {
     const log = this.host.log();
     this.#live.delete(one);
     logChildSignal(log, one.pid);
-    if (signal > 0) log.write(ALERT, `worker process ${one.pid} exited on signal ${signal}`);
-    else log.write(NOTICE, `worker process ${one.pid} exited with code ${code}`);
+    const how = signal > 0 ? `exited on signal ${signal}` : `exited with code ${code}`;
+    log.write(signal > 0 ? ALERT : NOTICE, `worker process ${one.pid} ${how}`);
     if (!one.leaving && !this.#leaving) {
       const lived = one.ready && Date.now() - one.startedAt > STABLE_MS;
       if (lived) {
         this.#delay = FIRST_DELAY_MS;
         this.#spawn(one.worker);
       } else if (!one.ready && this.#started && signal === 0) {
-        this.#failed(`worker process exited with code ${code}`);
-      } else this.#died(one.worker);
+        this.#failed(`worker process ${how}`);
+      } else this.#died(one.worker, `worker process ${how}`);
     }
     this.host.reaped();
   }
 
   /** A worker that did not last: the next one waits, longer each time. */
-  #died(worker: number): void {
+  #died(worker: number, how: string): void {
     if (this.#leaving) return;
     if (this.#started && ++this.#deaths > START_TRIES) {
-      this.#failed('worker processes do not stay');
+      this.#failed(how);
       return;
     }
     const timer = setTimeout(() => {

@@ -3,6 +3,7 @@ import { chmodSync, closeSync, lstatSync, unlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorLog } from '../log/error-log.ts';
 import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
+import { bytePath } from '../platform/byte-path.ts';
 import { errnoText, errorText } from '../platform/errno.ts';
 import {
   bindSocket,
@@ -102,7 +103,7 @@ const closeListener = (fd: number, spec: ListenSpec, log: ErrorLog): void => {
 const removePath = (spec: ListenSpec, log: ErrorLog): void => {
   if (spec.family !== 'unix') return;
   try {
-    unlinkSync(spec.address);
+    unlinkSync(bytePath(spec.address));
   } catch (error) {
     log.write(EMERG, `unlink() ${spec.address} failed (${errorText(error)})`);
   }
@@ -143,7 +144,7 @@ const configure = (fd: number, spec: ListenSpec, before: ListenSpec | undefined,
 
 /** Nobody answers at this path any more: its process was killed before it could remove it. */
 const isStale = (path: string): boolean => {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return false;
+  if (!lstatSync(bytePath(path), { throwIfNoEntry: false })?.isSocket()) return false;
   const probe = streamSocket('unix');
   try {
     return !connectsTo(probe, path);
@@ -159,7 +160,7 @@ const bindAt = (fd: number, spec: ListenSpec, log: ErrorLog): void => {
     if (!(error instanceof SystemError) || error.errno !== EADDRINUSE) throw error;
     if (spec.family !== 'unix' || !isStale(spec.address)) throw error;
     log.write(NOTICE, `removing stale socket "${spec.address}"`);
-    unlinkSync(spec.address);
+    unlinkSync(bytePath(spec.address));
     bindSocket(fd, spec);
   }
 };
@@ -172,7 +173,7 @@ const openListener = (spec: ListenSpec, log: ErrorLog): number | undefined => {
     if (spec.reuseport) setOption(fd, 'SO_REUSEPORT', 1);
     if (spec.family === 'ipv6') setOption(fd, 'IPV6_V6ONLY', spec.ipv6only ? 1 : 0);
     bindAt(fd, spec, log);
-    if (spec.family === 'unix') chmodSync(spec.address, 0o666);
+    if (spec.family === 'unix') chmodSync(bytePath(spec.address), 0o666);
     configure(fd, spec, undefined, log);
     listenSocket(fd, spec.backlog);
     return fd;

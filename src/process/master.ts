@@ -4,6 +4,7 @@
  */
 import type { Console } from '../log/error-log-file.ts';
 import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
+import { type ZoneChange, ZoneStore } from '../zone/registry.ts';
 import type { Program } from './contract.ts';
 import { type Cycle, CycleFailure, readCycle } from './cycle.ts';
 import { Generation, type GenerationHost, StartFailure } from './generation.ts';
@@ -54,6 +55,7 @@ interface Reign {
   readonly listeners: Listeners;
   readonly log: ProcessLog;
   readonly generation: Generation;
+  readonly zones: ZoneChange;
 }
 
 export class Master {
@@ -61,7 +63,10 @@ export class Master {
   #pid: PidFile;
   readonly #upgrade: Upgrade;
   readonly #generations = new Set<Generation>();
+  readonly #zones = new ZoneStore();
   #reign: Reign;
+  /** What a reload is changing over to. */
+  #next: Reign | undefined = undefined;
   #number = 1;
   #received = 0;
   #finished = 0;
@@ -80,7 +85,10 @@ export class Master {
     const { cycle, listeners, log } = start;
     this.#pid = new PidFile(cycle.settings.pidFile);
     this.#upgrade = new Upgrade();
-    this.#reign = { cycle, listeners, log, generation: this.#generation(cycle, listeners, this.#number) };
+    const zones = this.#zones.change(cycle.zones);
+    zones.accept();
+    const generation = this.#generation(cycle, listeners, zones, this.#number);
+    this.#reign = { cycle, listeners, log, generation, zones };
   }
 
   /** The log in use: a reload changes it. */
@@ -91,10 +99,6 @@ export class Master {
   /** Runs to the end; the exit code. `up` is called when all workers serve. */
   async run(up: () => void): Promise<number> {
     const { log } = this.#reign;
-    if (!this.#pid.write(log)) {
-      this.#reign.listeners.close(log, this.#start.inherited);
-      return 1;
-    }
     const ended = new Promise<number>((resolve) => {
       this.#ended = resolve;
     });
@@ -111,10 +115,17 @@ export class Master {
       SIGWINCH: () =>
         this.#start.daemonized ? [', stop accepting connections', () => this.#noAccept()] : [''],
     });
+    // Not earlier: whoever finds the file may send a signal at once.
+    if (!this.#pid.write(log)) {
+      deaf();
+      this.#reign.listeners.close(log, this.#start.inherited);
+      return 1;
+    }
     this.#saveStatus();
     try {
       await this.#reign.generation.run();
       this.#up = true;
+      this.#saveStatus();
       up();
       if (this.#received > this.#finished) void this.#reloads();
     } catch (error) {
@@ -132,17 +143,23 @@ export class Master {
     return code;
   }
 
-  #generation(cycle: Cycle, listeners: Listeners, number: number): Generation {
+  #generation(cycle: Cycle, listeners: Listeners, zones: ZoneChange, number: number): Generation {
     const environment = workerEnvironment(cycle.settings.environment, process.env);
-    const { invocation, worker: entry } = this.#start;
+    const { invocation, worker: entry, daemonized } = this.#start;
     const host: GenerationHost = {
       log: () => this.log,
-      spawn: (worker) => ({ script: entry.script, environment, sockets: listeners.forWorker(worker) }),
+      spawn: (worker) => ({
+        script: entry.script,
+        environment,
+        sockets: listeners.forWorker(worker),
+        // In the background nothing may hold on to the terminal, or to the pipe of whoever started us.
+        stderr: daemonized ? (this.log.fd ?? 'inherit') : 'inherit',
+      }),
       reaped: () => this.#reaped(),
     };
     const generation = new Generation(
       cycle.settings.workers,
-      { invocation, record: cycle.record, generation: number },
+      { invocation, record: cycle.record, zones: zones.zones, generation: number },
       host,
     );
     this.#generations.add(generation);
@@ -236,12 +253,15 @@ export class Master {
       const { settings, listens } = cycle;
       const listeners = await openListeners(listens, settings.workers, before.listeners, [], witness);
       next = this.#change(cycle, listeners, before);
+      this.#next = next;
       await next.generation.run();
     } catch (error) {
       return this.#refuse(error, next, witness);
     }
     this.#reign = next;
+    this.#next = undefined;
     this.#number++;
+    next.zones.accept();
     this.#movePid(next.cycle.settings.pidFile);
     before.generation.drain();
     before.listeners.closeMissing(next.listeners, log);
@@ -253,11 +273,15 @@ export class Master {
 
   /** The next reign, with its own log and workers that are not started yet. Undoes itself when it throws. */
   #change(cycle: Cycle, listeners: Listeners, before: Reign): Reign {
+    let log: ProcessLog | undefined;
     try {
       if (this.#stopping) throw new StartFailure('stopped');
-      const log = masterLog(cycle, this.#start.invocation);
-      return { cycle, listeners, log, generation: this.#generation(cycle, listeners, this.#number + 1) };
+      log = masterLog(cycle, this.#start.invocation);
+      const zones = this.#zones.change(cycle.zones);
+      const generation = this.#generation(cycle, listeners, zones, this.#number + 1);
+      return { cycle, listeners, log, generation, zones };
     } catch (error) {
+      log?.close();
       listeners.rollback(before.log);
       throw error;
     }
@@ -265,9 +289,11 @@ export class Master {
 
   /** Undoes what a failed reload has begun; the reasons. */
   #refuse(error: unknown, next: Reign | undefined, witness: Witness): readonly string[] {
+    this.#next = undefined;
     if (next) {
       next.generation.stop();
       next.listeners.rollback(witness);
+      next.zones.refuse();
       next.log.close();
     }
     if (error instanceof StartFailure) return [...witness.errors, error.message];
@@ -291,6 +317,7 @@ export class Master {
     const { log } = this.#reign;
     log.write(NOTICE, 'reopening logs');
     log.reopen();
+    this.#next?.log.reopen();
     for (const generation of this.#generations) generation.reopen();
   }
 
@@ -301,9 +328,9 @@ export class Master {
 
   /** The workers of the present configuration, once more. */
   async #restart(): Promise<void> {
-    const { cycle, listeners, log } = this.#reign;
-    const generation = this.#generation(cycle, listeners, this.#number);
-    this.#reign = { cycle, listeners, log, generation };
+    const { cycle, listeners, log, zones } = this.#reign;
+    const generation = this.#generation(cycle, listeners, zones, this.#number);
+    this.#reign = { ...this.#reign, generation };
     this.#accepting = true;
     try {
       await generation.run();
@@ -327,7 +354,7 @@ export class Master {
       pid: process.pid,
       received: this.#received,
       finished: this.#finished,
-      generation: this.#number,
+      generation: this.#up ? this.#number : 0,
       errors: this.#errors,
     });
   }

@@ -1,6 +1,7 @@
 /** What master and workers say to each other over the channel between them. */
 
 import type { SourceRecord } from '../config/source.ts';
+import type { ZoneDescription } from '../zone/zones.ts';
 import type { Invocation } from './invocation.ts';
 
 /** What a worker begins with. */
@@ -11,6 +12,8 @@ export interface WorkerStart {
   readonly invocation: Invocation;
   /** The configuration as the master read it. */
   readonly record: SourceRecord;
+  /** Where the shared memory is that the configuration declares. */
+  readonly zones: readonly ZoneDescription[];
   /** Listening descriptors as the worker has them, by `ListenSpec.key`. */
   readonly sockets: readonly (readonly [string, number])[];
   /** The master's process id: names what its workers share. */

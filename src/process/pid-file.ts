@@ -2,6 +2,7 @@
 import { renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import type { ErrorLog } from '../log/error-log.ts';
 import { ALERT, EMERG } from '../log/levels.ts';
+import { bytePath } from '../platform/byte-path.ts';
 import { errorText } from '../platform/errno.ts';
 
 const OLD = '.oldbin';
@@ -19,7 +20,7 @@ export class PidFile {
   /** Writes this process's id; false when that failed, which is logged. */
   write(log: ErrorLog): boolean {
     try {
-      writeFileSync(this.path, `${process.pid}\n`, { mode: 0o644 });
+      writeFileSync(bytePath(this.path), `${process.pid}\n`, { mode: 0o644 });
       return true;
     } catch (error) {
       log.write(EMERG, `open() "${this.path}" failed (${errorText(error)})`);
@@ -30,7 +31,7 @@ export class PidFile {
   /** Makes room for the new program's file; false when that failed. */
   stepAside(program: string, log: ErrorLog): boolean {
     try {
-      renameSync(this.path, this.path + OLD);
+      renameSync(bytePath(this.path), bytePath(this.path + OLD));
       this.#old = true;
       return true;
     } catch (error) {
@@ -45,7 +46,7 @@ export class PidFile {
   /** Takes the name back: the new program has gone. */
   stepBack(program: string, log: ErrorLog): void {
     try {
-      renameSync(this.path + OLD, this.path);
+      renameSync(bytePath(this.path + OLD), bytePath(this.path));
       this.#old = false;
     } catch (error) {
       log.write(
@@ -58,7 +59,7 @@ export class PidFile {
   /** Removes it. */
   remove(log: ErrorLog): void {
     try {
-      unlinkSync(this.current);
+      unlinkSync(bytePath(this.current));
     } catch (error) {
       log.write(ALERT, `unlink() "${this.current}" failed (${errorText(error)})`);
     }

@@ -1,6 +1,7 @@
 /** What a worker gives up before it serves: its limits, its user, its folder. */
 import type { ErrorLog } from '../log/error-log.ts';
 import { ALERT, EMERG } from '../log/levels.ts';
+import { bytePath } from '../platform/byte-path.ts';
 import { errorText } from '../platform/errno.ts';
 import {
   allowCoreDump,
@@ -54,7 +55,8 @@ export const dropPrivileges = (settings: Settings, log: ErrorLog): void => {
 export const enterDirectory = (settings: Settings, log: ErrorLog): void => {
   if (settings.workingDirectory === undefined) return;
   try {
-    process.chdir(settings.workingDirectory);
+    // The one call that takes no bytes.
+    process.chdir(bytePath(settings.workingDirectory).toString());
   } catch (error) {
     log.write(ALERT, `chdir("${settings.workingDirectory}") failed (${errorText(error)})`);
     throw error;

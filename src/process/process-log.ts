@@ -21,12 +21,12 @@ export class ProcessLog implements ErrorLog {
     this.#log = log;
   }
 
-  /** The log of `-e`, at level notice. Throws `open() "PATH" failed (N: TEXT)`. */
-  static builtIn(invocation: Invocation, console: Console): ProcessLog {
+  /** The log of `-e`. Throws `open() "PATH" failed (N: TEXT)`. */
+  static builtIn(invocation: Invocation, console: Console, level = NOTICE): ProcessLog {
     const target = defaultErrorLog(invocation.errorLog, invocation.prefix);
     const registry = new LogRegistry(target, undefined);
     registry.console = console;
-    return new ProcessLog(registry, registry.errorLogTo([{ target, level: NOTICE, json: false }]));
+    return new ProcessLog(registry, registry.errorLogTo([{ target, level, json: false }]));
   }
 
   /** A log that goes to standard error and nowhere else: tests, and where the built-in one cannot be opened. */
@@ -84,6 +84,13 @@ export class ProcessLog implements ErrorLog {
     this.registry.close();
   }
 }
+
+/** The files that the error logs of a configuration's main block go to. */
+export const mainLogFiles = (main: Scope, invocation: Invocation): readonly string[] => {
+  const fallback = defaultErrorLog(invocation.errorLog, invocation.prefix);
+  const specs = errorLogSpecs(resolve(errorLogModule, [main]).error_log, fallback);
+  return specs.flatMap(({ target }) => (target.kind === 'file' ? [target.path] : []));
+};
 
 /** Passes on to a log, and keeps what was grave enough to fail for. */
 export class Witness implements ErrorLog {

@@ -3,7 +3,7 @@ import type { Console } from '../log/error-log-file.ts';
 import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
 import { LibcMissing } from '../platform/libc.ts';
 import type { Program } from './contract.ts';
-import { surviveCrash } from './crash.ts';
+import { exitOnCrash, surviveCrash } from './crash.ts';
 import { type Cycle, CycleFailure, readCycle } from './cycle.ts';
 import { becomeDaemon, daemonize, isDaemon, redirectStderr, reportUp } from './daemon.ts';
 import type { Invocation, WorkerEntry } from './invocation.ts';
@@ -79,7 +79,7 @@ const start = async (options: RunOptions, early: ProcessLog, daemon: boolean): P
   };
   if (!settings.master) {
     const single = new Single({ program, invocation, cycle, listeners, log });
-    surviveCrash(() => single.log);
+    exitOnCrash(() => single.log, 1);
     return single.run(up);
   }
   process.title = `sluice: master process ${process.argv.slice(1).join(' ')}`;

@@ -1,6 +1,7 @@
 /** `master_process off`: one process owns the sockets and serves on them, with its user unchanged. */
-import { EMERG, NOTICE } from '../log/levels.ts';
+import { EMERG, NOTICE, WARN } from '../log/levels.ts';
 import { duplicate } from '../platform/libc.ts';
+import { mapZones, ZoneStore } from '../zone/registry.ts';
 import type { Program } from './contract.ts';
 import { type Cycle, readCycle } from './cycle.ts';
 import type { Invocation } from './invocation.ts';
@@ -22,6 +23,7 @@ export interface SingleStart {
 export class Single {
   readonly #start: SingleStart;
   readonly #pid: PidFile;
+  readonly #zones = new ZoneStore();
   #log: ProcessLog;
   #listeners: Listeners;
   #serving: Serving;
@@ -47,7 +49,6 @@ export class Single {
   /** Runs to the end; the exit code. `up` is called when it serves. */
   async run(up: () => void): Promise<number> {
     const { cycle } = this.#start;
-    if (!this.#pid.write(this.#log)) return 1;
     const ended = new Promise<number>((resolve) => {
       this.#ended = resolve;
     });
@@ -60,6 +61,12 @@ export class Single {
       SIGUSR2: () => [', ignoring'],
       SIGWINCH: () => [''],
     });
+    // Not earlier: whoever finds the file may send a signal at once.
+    if (!this.#pid.write(this.#log)) {
+      deaf();
+      this.#listeners.close(this.#log, false);
+      return 1;
+    }
     try {
       this.#serve(this.#serving, cycle, this.#listeners, this.#log);
     } catch (error) {
@@ -75,6 +82,20 @@ export class Single {
   }
 
   #serve(serving: Serving, cycle: Cycle, listeners: Listeners, log: ProcessLog): void {
+    const zones = this.#zones.change(cycle.zones);
+    try {
+      mapZones(cycle.zones, zones.zones, (reason) => log.write(WARN, reason));
+      this.#prepare(serving, cycle, log);
+      // Each configuration closes its own copy, so that the socket lives through reloads.
+      serving.open(new Map([...listeners.forWorker(0)].map(([key, fd]) => [key, duplicate(fd)])));
+    } catch (error) {
+      zones.refuse();
+      throw error;
+    }
+    zones.accept();
+  }
+
+  #prepare(serving: Serving, cycle: Cycle, log: ProcessLog): void {
     serving.prepare({
       worker: 0,
       workers: 1,
@@ -85,8 +106,6 @@ export class Single {
       generation: this.#status.generation,
       connections: cycle.settings.connections,
     });
-    // Each configuration closes its own copy, so that the socket lives through reloads.
-    serving.open(new Map([...listeners.forWorker(0)].map(([key, fd]) => [key, duplicate(fd)])));
   }
 
   #hup(): void {

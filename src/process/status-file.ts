@@ -3,6 +3,7 @@
  * say why it was refused. The master writes it; any process that may read the pid file may read it.
  */
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { bytePath } from '../platform/byte-path.ts';
 
 export interface ReloadStatus {
   /** The master that wrote it; a file left by another says nothing. */
@@ -11,7 +12,7 @@ export interface ReloadStatus {
   readonly received: number;
   /** The last of them whose reload has ended, well or not. */
   readonly finished: number;
-  /** The configuration being served; it grows with every reload that succeeds. */
+  /** The configuration being served: 0 until all workers serve, and one more with every reload that succeeds. */
   readonly generation: number;
   /** Why the last reload was refused; empty when it was not. */
   readonly errors: readonly string[];
@@ -24,8 +25,8 @@ export const statusPath = (pidPath: string): string => `${pidPath}.status`;
 export const writeStatus = (pidPath: string, status: ReloadStatus): void => {
   const path = statusPath(pidPath);
   try {
-    writeFileSync(`${path}.new`, `${JSON.stringify(status)}\n`, { mode: 0o644 });
-    renameSync(`${path}.new`, path);
+    writeFileSync(bytePath(`${path}.new`), `${JSON.stringify(status)}\n`, { mode: 0o644 });
+    renameSync(bytePath(`${path}.new`), bytePath(path));
   } catch {
     removeStatus(pidPath);
   }
@@ -33,7 +34,7 @@ export const writeStatus = (pidPath: string, status: ReloadStatus): void => {
 
 export const removeStatus = (pidPath: string): void => {
   try {
-    unlinkSync(statusPath(pidPath));
+    unlinkSync(bytePath(statusPath(pidPath)));
   } catch {
     // It was never written.
   }
@@ -51,7 +52,7 @@ const isStatus = (value: unknown): value is ReloadStatus =>
 /** The status that the master `pid` wrote; undefined when there is none. */
 export const readStatus = (pidPath: string, pid: number): ReloadStatus | undefined => {
   try {
-    const value: unknown = JSON.parse(readFileSync(statusPath(pidPath), 'utf8'));
+    const value: unknown = JSON.parse(readFileSync(bytePath(statusPath(pidPath)), 'utf8'));
     return isStatus(value) && value.pid === pid ? value : undefined;
   } catch {
     return undefined;

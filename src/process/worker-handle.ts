@@ -19,6 +19,8 @@ export interface WorkerSpawn {
   readonly environment: Readonly<Record<string, string>>;
   /** Listening descriptors of the master, by `ListenSpec.key`. */
   readonly sockets: ReadonlyMap<string, number>;
+  /** What the worker's standard error is: the master's own, or a log. */
+  readonly stderr: number | 'inherit';
 }
 
 /**
@@ -51,7 +53,7 @@ export class WorkerHandle {
     }
     this.#child = spawn(process.execPath, [...EXEC_ARGV, how.script], {
       env: { ...how.environment },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited],
+      stdio: ['ignore', 'inherit', how.stderr, 'ipc', ...inherited],
       serialization: 'advanced',
     });
     this.#child.on('message', (message: unknown) => {

@@ -1,6 +1,7 @@
 /** A worker process: gets its configuration and sockets from the master, gives up root, serves. */
 import { recorded } from '../config/source.ts';
-import { NOTICE } from '../log/levels.ts';
+import { NOTICE, WARN } from '../log/levels.ts';
+import { mapZones } from '../zone/registry.ts';
 import type { Program } from './contract.ts';
 import { exitOnCrash } from './crash.ts';
 import { readCycle } from './cycle.ts';
@@ -66,6 +67,7 @@ class Worker {
     const owner = isRoot() ? settings.user : undefined;
     this.#log = ProcessLog.configured(cycle.main, invocation, owner);
     setLimits(settings, this.#log);
+    mapZones(cycle.zones, start.zones, (reason) => this.#log.write(WARN, reason));
     const serving = new Serving(cycle, this.#log);
     serving.prepare({
       worker,

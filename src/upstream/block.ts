@@ -5,7 +5,7 @@ import type { Zone } from '../zone/zones.ts';
 import { directTarget, numericTarget, parseAddress, type Target } from './address.ts';
 import type { PeerGroup } from './contract.ts';
 import { type Balance, Group, roundRobin } from './group.ts';
-import { GroupPeer, Peers, type PeerSettings } from './peers.ts';
+import { GroupPeer, type PeerSettings, Peers } from './peers.ts';
 import { KeepalivePool } from './pool.ts';
 import type { HostResolver } from './resolve-host.ts';
 
@@ -33,7 +33,8 @@ const DEFAULT_POOL = 32;
 export class Block {
   readonly servers: ServerLine[] = [];
   /** `keepalive`: undefined where it is not written. */
-  keepalive: { readonly size: number; readonly local: boolean; readonly place: Place } | undefined = undefined;
+  keepalive: { readonly size: number; readonly local: boolean; readonly place: Place } | undefined =
+    undefined;
   keepaliveRequests = 1000;
   /** Milliseconds. */
   keepaliveTime = 3_600_000;
@@ -63,16 +64,19 @@ export class Block {
     return found.map((host) => numericTarget(host, address.port));
   }
 
-  /** The group it describes. Throws `no servers in upstream`, where all are backups. */
-  group(): PeerGroup {
+  /** The group it describes; its servers stand in the zone from `offset`. Throws `no servers in upstream`, where all are backups. */
+  group(offset: number): PeerGroup {
+    const { zone } = this;
     const primary = this.#peers(false);
     const backup = this.method?.refuses.includes('backup') ? [] : this.#peers(true);
     if (primary.length === 0) throw new ConfError(`no servers in upstream "${this.name}"`, this.place);
+    if (zone && offset + this.zoneBytes > zone.bytes && zone.bytes > 0) {
+      throw new ConfError(`zone "${zone.name}" is too small for upstream "${this.name}"`, this.place);
+    }
     const single = primary.length === 1 && backup.length === 0;
-    const { zone } = this;
-    const first = new Peers(primary, single, zone, 0);
+    const first = new Peers(primary, single, zone, offset);
     const second =
-      backup.length > 0 ? new Peers(backup, false, zone, Peers.bytes(primary.length)) : undefined;
+      backup.length > 0 ? new Peers(backup, false, zone, offset + Peers.bytes(primary.length)) : undefined;
     return new Group(this.name, true, first, second, this.method?.balance ?? roundRobin, this.#pool());
   }
 

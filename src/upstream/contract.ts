@@ -6,7 +6,7 @@
 
 import type { Request } from '../http/request.ts';
 import type { Template } from '../http/template.ts';
-import type { Connection, ConnectTo } from '../net/connection.ts';
+import type { ConnectTo } from '../net/connection.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import type { Upstream } from './upstream.ts';
 

@@ -57,7 +57,8 @@ export class GroupPeer implements Peer {
   /** Whether it may be tried at `now`, in seconds. */
   usable(now: number): boolean {
     if (this.down) return false;
-    if (this.maxFails > 0 && this.fails >= this.maxFails && now - this.checked <= this.failTimeout) return false;
+    if (this.maxFails > 0 && this.fails >= this.maxFails && now - this.checked <= this.failTimeout)
+      return false;
     return this.maxConns === 0 || this.conns < this.maxConns;
   }
 }

@@ -1,6 +1,7 @@
 /** The upstream groups of one configuration: the blocks as written and the implicit ones of proxy_pass. */
 import { ConfError, type Place } from '../config/contract.ts';
 import { Reason } from '../config/reason.ts';
+import type { Zone } from '../zone/zones.ts';
 import { type Address, directTarget, numericTarget, parseAddress, type Target } from './address.ts';
 import { Block } from './block.ts';
 import type { PeerGroup } from './contract.ts';
@@ -21,10 +22,18 @@ export interface UpstreamRegistry {
    * one whose names are resolved when the block is complete (`host not found in upstream "x"`).
    */
   use(address: string, defaultPort: number, place: Place): GroupRef;
-  /** At run time, for an address made of variables: an explicit group by its name, or undefined. */
+  /** At run time, for an address made of variables: an explicit group by its name, an implicit one by `host:port`. */
   find(name: string): PeerGroup | undefined;
   /** At run time, for `unix:PATH` or a numeric address with a port: a group of that one peer. Throws Reason. */
   direct(address: string): PeerGroup;
+  /** Begins an `upstream` block. Throws `duplicate upstream`, `upstream "x" may not have port N`. */
+  declare(name: string, place: Place): Block;
+  /** The `upstream` blocks in the order of the file. */
+  readonly blocks: readonly Block[];
+  /** Binds every reference. Throws `host not found in upstream "x"`, `no port in upstream "x"`. */
+  complete(): void;
+  /** Closes idle connections, and keeps none from then on. */
+  drain(): void;
 }
 
 /** A group whose block may still come. */
@@ -57,7 +66,7 @@ export const withAddress = <T>(url: string, place: Place, parse: () => T): T => 
 
 const sameHost = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
-export class Upstreams implements UpstreamRegistry {
+export class UpstreamGroups implements UpstreamRegistry {
   readonly hosts = new HostResolver();
   readonly #blocks: Block[] = [];
   readonly #references: Reference[] = [];
@@ -107,14 +116,20 @@ export class Upstreams implements UpstreamRegistry {
 
   /** Binds every reference. Throws `host not found in upstream "x"`, `no port in upstream "x"`. */
   complete(): void {
+    const used = new Map<Zone, number>();
     for (const block of this.#blocks) {
-      const group = block.group();
+      const { zone } = block;
+      const offset = zone ? (used.get(zone) ?? 0) : 0;
+      if (zone) used.set(zone, offset + block.zoneBytes);
+      const group = block.group(offset);
       this.#groups.push(group);
       this.#byName.set(block.name.toLowerCase(), group);
     }
     for (const reference of this.#references) {
       const explicit = this.find(reference.name);
       reference.group = explicit ?? this.#implicit(reference);
+      const { host, port } = reference.address;
+      if (!explicit) this.#byName.set(`${host}:${port}`.toLowerCase(), reference.group);
     }
   }
 
@@ -130,7 +145,14 @@ export class Upstreams implements UpstreamRegistry {
   #implicit({ address, place }: Reference): PeerGroup {
     const targets = this.#targets(address, place);
     const peers = targets.map(({ name, to }) => new GroupPeer(name, address.text, to, PLAIN_SERVER));
-    return new Group(address.host, false, new Peers(peers, peers.length === 1), undefined, roundRobin, undefined);
+    return new Group(
+      address.host,
+      false,
+      new Peers(peers, peers.length === 1),
+      undefined,
+      roundRobin,
+      undefined,
+    );
   }
 
   #targets(address: Address, place: Place): readonly Target[] {

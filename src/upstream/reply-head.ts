@@ -91,7 +91,9 @@ export class ReplyHead {
     } else if ((this.seen & ((1 << CONTENT_LENGTH) | (1 << TRANSFER_ENCODING))) !== 0) {
       this.reason = 'upstream sent "Content-Length" and "Transfer-Encoding" headers at the same time';
     } else if (name.kind === CONTENT_LENGTH) {
-      const length = /^[0-9]+$/.test(value) ? parseOffset(value) : undefined;
+      const digits = /^[0-9]+$/.test(value);
+      // The usual lengths are exact without BigInt.
+      const length = digits && value.length < 16 ? Number(value) : digits ? parseOffset(value) : undefined;
       if (length !== undefined) {
         this.contentLength = length;
         return true;

@@ -4,7 +4,7 @@
  */
 import type { Request } from '../http/request.ts';
 import { WARN } from '../log/levels.ts';
-import { type Peer, PEER_FAILED, PEER_STALE, type PeerSource } from './contract.ts';
+import { PEER_FAILED, PEER_STALE, type Peer, type PeerSource } from './contract.ts';
 import type { GroupPeer, Peers } from './peers.ts';
 import { Tried } from './tried.ts';
 

@@ -2,15 +2,32 @@
  * One request's exchange with the servers of a group: choosing a peer, connecting or taking a pooled
  * connection, sending, reading, trying the next one, and passing the reply to the client. nginx's
  * ngx_http_upstream_t. Protocol-free: what is sent and where a reply ends is the Protocol's to say.
+ *
+ * Here is the state, and who is called when something happens; what is then done stands in connect.ts, send.ts,
+ * next.ts, pass-head.ts, pass-body.ts and tunnel.ts.
  */
 import type { BodyConsumer } from '../http/body.ts';
 import type { Producer } from '../http/output.ts';
+import { readBody } from '../http/read-body.ts';
 import type { Request } from '../http/request.ts';
+import { logOf, logRequest } from '../http/request-log.ts';
 import { DONE, type Verdict } from '../http/verdict.ts';
+import { DEBUG, ERROR, WARN } from '../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
-import type { Timer } from '../net/timers.ts';
-import type { PeerGroup, Protocol, UpstreamConf } from './contract.ts';
-import { LINE_INVALID, ReplyHead } from './reply-head.ts';
+import { abort } from './abort.ts';
+import { Attempt } from './attempt.ts';
+import { begin, connect, connected, onConnectionClosed, onPeerEnd, onTimedOut } from './connect.ts';
+import type { Exchange, Peer, PeerGroup, PeerSource, Protocol, Reply, UpstreamConf } from './contract.ts';
+import { NEXT } from './contract.ts';
+import { finalizeUpstream, next } from './next.ts';
+import { flushPending, passBody, passEnd, resume, throttle } from './pass-body.ts';
+import { passHead, passInterim } from './pass-head.ts';
+import type { PeerConnection } from './peer-connection.ts';
+import { LINE_IGNORED, LINE_OK, ReplyHead } from './reply-head.ts';
+import { type BodySender, onSent, sendPiece, sendStreamEnd } from './send.ts';
+import type { Spool } from './spool.ts';
+import { AWAITING, CONNECTING_ACTION, DRAINING, HEAD_ACTION, IDLE, PASSING, TUNNELLING } from './states.ts';
+import { tunnelBytes } from './tunnel.ts';
 
 /**
  * Passes `request` on to the servers of `group`: reads (or begins to stream) its body, then connects. `conf` is
@@ -22,13 +39,36 @@ export const startUpstream = (
   protocol: Protocol,
   group: PeerGroup,
 ): Verdict => {
-  const upstream = new Upstream(request, conf, protocol, group);
+  const upstream = new Upstream(request, conf, protocol, group, request.upstream);
   request.upstream = upstream;
   request.producer = upstream;
+  const { contentLength, chunked } = request.headers;
+  if (contentLength <= 0 && !chunked) {
+    begin(upstream);
+    return DONE;
+  }
+  const streams = !conf.requestBuffering && conf.passRequestBody && request.body === undefined;
+  if (streams && !(chunked && protocol.needsLength)) {
+    upstream.streamed = true;
+    upstream.hasBody = true;
+    upstream.bodyLength = chunked ? -1 : contentLength;
+    begin(upstream);
+    return DONE;
+  }
+  readBody(request, bodyRead);
   return DONE;
 };
 
-export class Upstream implements ConnectionHandler, Producer, BodyConsumer {
+const bodyRead = (request: Request): void => {
+  const { upstream } = request;
+  if (!upstream) return;
+  const length = request.body?.length ?? 0;
+  upstream.hasBody = upstream.conf.passRequestBody && length > 0;
+  upstream.bodyLength = upstream.hasBody ? length : 0;
+  begin(upstream);
+};
+
+export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exchange {
   /** The head of the present attempt's reply. */
   readonly head: ReplyHead = new ReplyHead();
   /**
@@ -43,55 +83,186 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer {
   /** The body is passed on as it comes (`proxy_request_buffering off`). */
   streamed = false;
 
+  /** Where the exchange stands; see states.ts. */
+  phase = IDLE;
+  action = CONNECTING_ACTION;
+  source: PeerSource | undefined = undefined;
+  /** The peer of the present attempt, until it is released. */
+  peer: Peer | undefined = undefined;
+  connection: Connection | undefined = undefined;
+  peerConnection: PeerConnection | undefined = undefined;
+  reply: Reply | undefined = undefined;
+  /** All attempts of the request, those of earlier upstreams (internal redirects) included. */
+  readonly attempts: Attempt[];
+  attempt: Attempt = NO_ATTEMPT;
+  /** What the protocol made of the request's head. */
+  text = '';
+  /** When the first and the present attempt began, on the clock of `monotonic`. */
+  started = 0;
+  attemptStarted = 0;
+  /** The present attempt failed. */
+  failed = false;
+  /** Something of the request has been sent in this attempt; all of it. */
+  requestSent = false;
+  bodySent = false;
+  /** The connection was taken from the pool; a byte of the reply has come. */
+  cached = false;
+  answered = false;
+  /** Bytes the connection had sent and received when the attempt took it over. */
+  sentBefore = 0;
+  sender: BodySender | undefined = undefined;
+  /** The streamed body has come to its end; the client is being held back. */
+  streamEnded = false;
+  streamPaused = false;
+
+  /** Bytes of Early Hints so far. */
+  hintsLength = 0;
+
+  headerSent = false;
+  buffering = true;
+  /** The last piece of the body, not passed on yet: it may turn out to be the final one. */
+  pending: Uint8Array | undefined = undefined;
+  /** Where the reply waits for a slow client. */
+  spool: Spool | undefined = undefined;
+  /** The client is gone, and the reply is read to its end all the same (`ignore_client_abort`). */
+  discarding = false;
+  /** Bytes a second; 0: no limit. Since when, and whether reading waits for it now. */
+  limitRate = 0;
+  limitSince = 0;
+  limited = false;
+
   constructor(
     readonly request: Request,
     readonly conf: UpstreamConf,
     readonly protocol: Protocol,
     readonly group: PeerGroup,
-  ) {}
+    earlier: Upstream | undefined,
+  ) {
+    this.buffering = conf.buffering;
+    this.attempts = earlier && earlier.attempts.length > 0 ? [...earlier.attempts, new Attempt('')] : [];
+  }
+
+  /** `http://127.0.0.1:8080/path`: whom the log is about; '' before the first attempt. */
+  address(): string {
+    const { peer } = this.attempt;
+    if (peer === '') return '';
+    const colon = peer.startsWith('unix:') ? ':' : '';
+    return `${this.protocol.scheme}${peer}${colon}${this.protocol.uri(this.request, this)}`;
+  }
+
+  /** Logs `message`, with what goes on and the request's context behind it. */
+  log(level: number, message: string): void {
+    logRequest(this.request, level, `${message} while ${this.action}`);
+  }
+
+  /** A line of the debug log; `message` is only made when it is on. */
+  debug(message: () => string): void {
+    if (logOf(this.request).level >= DEBUG) logRequest(this.request, DEBUG, message());
+  }
 
   /** Takes a line of the reply's head. False: it is invalid, and that has been dealt with. */
   addLine(name: string, value: string): boolean {
-    return this.head.add(name, value) !== LINE_INVALID;
+    const { head } = this;
+    const verdict = head.add(name, value);
+    if (verdict === LINE_OK) return true;
+    if (verdict !== LINE_IGNORED) return this.onReplyInvalid(head.reason);
+    this.log(WARN, head.reason);
+    return true;
   }
 
   /** An interim reply (1xx except 101): `lines` are name, value, name, value ... */
-  onInterim(_status: number, _lines: readonly string[]): boolean {
-    return true;
+  onInterim(status: number, lines: readonly string[]): boolean {
+    return passInterim(this, status, lines);
   }
 
   /** The head is complete and stands in `head`. */
   onReplyHead(): boolean {
-    return true;
+    return passHead(this);
   }
 
   /** A piece of the body, decoded; only there during the call. */
-  onReplyBody(_bytes: Uint8Array): boolean {
-    return true;
+  onReplyBody(bytes: Uint8Array): boolean {
+    return passBody(this, bytes);
   }
 
   /** The reply is complete. `keep`: nothing in it forbids another request on its connection. */
-  onReplyEnd(_keep: boolean): void {}
+  onReplyEnd(keep: boolean): void {
+    passEnd(this, keep);
+  }
 
-  /** What came is not a reply; `message` is the whole of nginx's line: `upstream sent no valid HTTP/1.0 header`. */
-  onReplyInvalid(_message: string): boolean {
+  /**
+   * What came is not a reply; `message` is the whole of nginx's line: `upstream sent no valid HTTP/1.0 header`, or ''
+   * when the reason has been logged.
+   */
+  onReplyInvalid(message: string): boolean {
+    if (message !== '') this.log(ERROR, message);
+    if (this.headerSent) finalizeUpstream(this, 502);
+    else next(this, NEXT.invalid_header);
     return false;
   }
 
-  /** Logs a line about the peer's reply at `level`, with the context. */
-  log(_level: number, _message: string): void {}
+  /** Tries another peer. */
+  connectAgain(): void {
+    connect(this);
+  }
 
-  onRead(_bytes: Buffer, _length: number): void {}
-  onEnd(): void {}
-  onDrain(): void {}
-  onClose(): void {}
-  onConnect(): void {}
-  onTimeout(_timer: Timer): void {}
-  resumeOutput(_request: Request): void {}
-  abortOutput(_request: Request): void {}
-  bodyPiece(_request: Request, _bytes: Uint8Array): void {}
-  bodyEnd(_request: Request): void {}
+  onRead(bytes: Buffer, length: number): void {
+    const { attempt, phase } = this;
+    attempt.received += length;
+    if (phase === TUNNELLING) {
+      tunnelBytes(this, bytes.subarray(0, length));
+      return;
+    }
+    if (phase === AWAITING) {
+      this.answered = true;
+      this.action = HEAD_ACTION;
+    } else if (phase !== PASSING) {
+      return;
+    }
+    this.reply?.feed(bytes, 0, length);
+    if (this.pending) flushPending(this, 0);
+    if (this.limitRate > 0) throttle(this);
+    // Only the body renews the timeout: the head must be complete within one.
+    const { connection } = this;
+    if (this.phase === PASSING && connection && !connection.paused)
+      connection.timer.start(this.conf.readTimeout);
+  }
 
-  /** The connection of the present attempt. */
-  connection: Connection | undefined = undefined;
+  onConnect(): void {
+    connected(this);
+  }
+
+  onEnd(): void {
+    onPeerEnd(this);
+  }
+
+  onClose(): void {
+    onConnectionClosed(this);
+  }
+
+  onTimeout(): void {
+    onTimedOut(this);
+  }
+
+  onDrain(): void {
+    onSent(this);
+  }
+
+  resumeOutput(_request: Request): void {
+    if (this.phase === PASSING || this.phase === DRAINING) resume(this);
+  }
+
+  abortOutput(_request: Request): void {
+    abort(this);
+  }
+
+  bodyPiece(_request: Request, bytes: Uint8Array): void {
+    sendPiece(this, bytes);
+  }
+
+  bodyEnd(_request: Request): void {
+    sendStreamEnd(this);
+  }
 }
+
+const NO_ATTEMPT = new Attempt('');

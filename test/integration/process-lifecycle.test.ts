@@ -29,6 +29,15 @@ describe('the life of the processes', () => {
     assert.match(box.logged, /signal 15 \(SIGTERM\) received, exiting/);
   });
 
+  it('may be told to stop as soon as there is a pid file', async () => {
+    box.configure(`serve ${port} hello;`);
+    const { child, ended } = box.spawn();
+    await until('the pid file', () => existsSync(box.pidFile));
+    child.kill('SIGTERM');
+    assert.equal((await ended).code, 0);
+    assert.equal(existsSync(box.pidFile), false);
+  });
+
   it('closes at once what is busy when told to stop', async () => {
     box.configure(`serve ${port} hello;`);
     const { child } = await box.start();
@@ -79,7 +88,7 @@ describe('the life of the processes', () => {
 
   it('logs an uncaught exception on one line and replaces its worker', async () => {
     box.configure(`serve ${port} hello;`, 'daemon off; worker_processes 1;');
-    await box.start(1);
+    await box.start();
     const [, before] = await askOnce(port);
     await assert.rejects(askOnce(port, 'crash'));
     await until('the replacement', () => box.count('start worker process \\d+') === 2);

@@ -3,8 +3,8 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CRIT, ERROR } from '../../log/levels.ts';
 import { errorCode, errorText } from '../../platform/errno.ts';
-import { logRequest } from '../request-log.ts';
 import type { Request } from '../request.ts';
+import { logRequest } from '../request-log.ts';
 
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']);
 const FORBIDDEN = new Set(['EACCES', 'EMLINK', 'ELOOP']);

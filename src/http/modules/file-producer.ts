@@ -4,8 +4,8 @@ import { ALERT } from '../../log/levels.ts';
 import { errorText } from '../../platform/errno.ts';
 import { finalize } from '../finalize.ts';
 import { type BodySink, type Data, LAST, NOTHING, OWNED, type Producer } from '../output.ts';
-import { logRequest } from '../request-log.ts';
 import type { Request } from '../request.ts';
+import { logRequest } from '../request-log.ts';
 import { ERROR, OK } from '../verdict.ts';
 import type { RangePart } from './range-sink.ts';
 
@@ -16,34 +16,46 @@ export class FileProducer implements Producer {
   #part = 0;
   #position = -1;
   #closed = false;
+  #sink: BodySink | undefined = undefined;
+  #parts: readonly RangePart[] = [];
+  #after: Data = NOTHING;
 
+  /** Takes the open file over, and closes it at the end. */
   constructor(
     readonly fd: number,
     readonly path: string,
-    readonly sink: BodySink,
-    readonly parts: readonly RangePart[],
-    readonly after: Data,
   ) {}
 
+  /** What is to be sent, and where to. */
+  begin(sink: BodySink, parts: readonly RangePart[], after: Data): void {
+    this.#sink = sink;
+    this.#parts = parts;
+    this.#after = after;
+  }
+
   /** Sends as much as the client takes; finalizes the request at the end. */
-  run(request: Request): void {
+  resumeOutput(request: Request): void {
+    const sink = this.#sink;
+    if (!sink || this.#closed) return;
     for (;;) {
-      const part = this.parts[this.#part];
+      const part = this.#parts[this.#part];
       if (!part) {
-        this.#end(request);
+        this.#close();
+        sink.write(request, this.#after, OWNED | LAST);
+        finalize(request, OK);
         return;
       }
       if (this.#position < 0) {
         this.#position = part.start;
-        if (part.before.length > 0) this.sink.write(request, part.before, OWNED);
+        if (part.before.length > 0) sink.write(request, part.before, OWNED);
       }
-      if (!this.#piece(request, part)) return;
+      if (!this.#piece(request, sink, part)) return;
       if (this.#closed || request.stream.congested) return;
     }
   }
 
   /** Reads and writes one piece of a part. False after an error. */
-  #piece(request: Request, part: RangePart): boolean {
+  #piece(request: Request, sink: BodySink, part: RangePart): boolean {
     const wanted = Math.min(PIECE, part.end - this.#position);
     const bytes = Buffer.allocUnsafeSlow(wanted);
     let count: number;
@@ -65,17 +77,11 @@ export class FileProducer implements Producer {
       this.#part += 1;
       this.#position = -1;
     }
-    const last = ended && this.#part === this.parts.length && this.after.length === 0;
+    const last = ended && this.#part === this.#parts.length && this.#after.length === 0;
     if (last) this.#close();
-    this.sink.write(request, count === wanted ? bytes : bytes.subarray(0, count), last ? OWNED | LAST : OWNED);
+    sink.write(request, count === wanted ? bytes : bytes.subarray(0, count), last ? OWNED | LAST : OWNED);
     if (last) finalize(request, OK);
     return true;
-  }
-
-  #end(request: Request): void {
-    this.#close();
-    this.sink.write(request, this.after.length > 0 ? this.after : NOTHING, OWNED | LAST);
-    finalize(request, OK);
   }
 
   #fail(request: Request): void {
@@ -87,10 +93,6 @@ export class FileProducer implements Producer {
     if (this.#closed) return;
     this.#closed = true;
     closeSync(this.fd);
-  }
-
-  resumeOutput(request: Request): void {
-    if (!this.#closed) this.run(request);
   }
 
   abortOutput(): void {

@@ -64,7 +64,8 @@ const wantedFlags = (request: Request, rule: FlagRule): Flags => {
     const flag = template.text(request).toLowerCase();
     const site = SAME_SITE[flag];
     if (flag === 'secure' || flag === 'nosecure') wanted.secure = flag === 'secure' ? 'Secure' : '';
-    else if (flag === 'httponly' || flag === 'nohttponly') wanted.httponly = flag === 'httponly' ? 'HttpOnly' : '';
+    else if (flag === 'httponly' || flag === 'nohttponly')
+      wanted.httponly = flag === 'httponly' ? 'HttpOnly' : '';
     else if (site !== undefined) wanted.samesite = site;
   }
   return wanted;

@@ -38,13 +38,15 @@ const TLS_SCHEME = /^https:\/\//i;
 export const DEFAULT_PORT = 80;
 
 /** Splits off `http://`; undefined for what begins otherwise. */
-export const withoutScheme = (url: string): string | undefined => (SCHEME.test(url) ? url.slice(7) : undefined);
+export const withoutScheme = (url: string): string | undefined =>
+  SCHEME.test(url) ? url.slice(7) : undefined;
 
 export const isTls = (url: string): boolean => TLS_SCHEME.test(url);
 
 const fixedPass = (args: Args, url: string, location: string, named: boolean): FixedPass => {
   const word = wordAt(args, 0);
-  if (isTls(url)) args.fail(`"proxy_pass" to "${url}" is not supported yet: no TLS to upstream servers`, word);
+  if (isTls(url))
+    args.fail(`"proxy_pass" to "${url}" is not supported yet: no TLS to upstream servers`, word);
   const rest = withoutScheme(url);
   if (rest === undefined) return args.fail('invalid URL prefix', word);
   const parsed = parseUpstreamUrl(rest, DEFAULT_PORT);
@@ -83,6 +85,7 @@ export const proxyPass: Parser<Pass | undefined> = {
 /** Whether requests that end in `scope` go where `pass` says: its own block, and blocks inside without a path of their own. */
 export const appliesIn = (pass: Pass, scope: Scope): boolean => {
   let at: Scope | undefined = scope;
-  while (at && at !== pass.scope && (at.context === 'if-in-location' || at.context === 'limit_except')) at = at.parent;
+  while (at && at !== pass.scope && (at.context === 'if-in-location' || at.context === 'limit_except'))
+    at = at.parent;
   return at === pass.scope;
 };

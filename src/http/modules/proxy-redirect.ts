@@ -51,7 +51,10 @@ export const applyRules = (rules: readonly Rule[], request: Request, text: strin
 };
 
 /** A parser of `NAME PATTERN REPLACEMENT` and `NAME off`; `one` handles other single words. */
-const rules = (make: (args: Args) => Rule, one?: (args: Args) => Rule | undefined): Parser<Rules | undefined> => ({
+const rules = (
+  make: (args: Args) => Rule,
+  one?: (args: Args) => Rule | undefined,
+): Parser<Rules | undefined> => ({
   arity: [1, 2],
   repeats: true,
   parse(args, own) {

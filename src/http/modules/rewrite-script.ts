@@ -8,8 +8,8 @@ import { key, type Place, type Scope } from '../../config/contract.ts';
 import { CRIT, DEBUG, ERROR as LOG_ERROR, NOTICE } from '../../log/levels.ts';
 import { errorCode, errorText } from '../../platform/errno.ts';
 import type { HttpBuild, Regex } from '../build.ts';
-import { logRequest } from '../request-log.ts';
 import type { Request } from '../request.ts';
+import { logRequest } from '../request-log.ts';
 import { DECLINED, type Verdict } from '../verdict.ts';
 import { type Replacement, type ScriptValue, scriptValue } from './script-value.ts';
 

@@ -5,8 +5,8 @@ import { parseNumber } from '../../config/numbers.ts';
 import { flag, wordAt } from '../../config/parsers.ts';
 import { WARN } from '../../log/levels.ts';
 import { HTTP } from '../build.ts';
-import { enterLocation } from '../find-location.ts';
-import type { Location } from '../location.ts';
+import { enterLocation } from '../enter-location.ts';
+import { Location } from '../location.ts';
 import { type Handler, httpModule, type Place } from '../module.ts';
 import { logRequest } from '../request-log.ts';
 import { DECLINED } from '../verdict.ts';
@@ -108,16 +108,15 @@ const beginIf = (args: Args, inner: Scope): void => {
   inner.carry(SCRIPT, script);
   const { steps } = script;
   if (args.scope.context === 'server') {
-    outer.steps.push((request, quote) =>
-      test(request, quote) ? runSteps(steps, request, quote) : NEXT,
-    );
+    outer.steps.push((request, quote) => (test(request, quote) ? runSteps(steps, request, quote) : NEXT));
     return;
   }
-  let location: Location | undefined;
+  const name = build.locations.get(args.scope)?.name ?? '';
+  const location = new Location('if', name, false, undefined, false);
+  build.locations.set(inner, location);
   outer.steps.push((request, quote) => {
     if (!test(request, quote)) return NEXT;
-    location ??= build.locations.get(inner);
-    if (location) enterLocation(request, location);
+    enterLocation(request, location);
     return runSteps(steps, request, quote);
   });
 };

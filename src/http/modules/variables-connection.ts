@@ -34,7 +34,9 @@ export const connectionVariables: Readonly<Record<string, VariableDefinition>> =
   https: { get: ({ stream }) => (stream.secure ? 'on' : '') },
   connection: { get: ({ stream }) => `${stream.number}` },
   connection_requests: { get: ({ stream }) => `${stream.requests}` },
-  connection_time: { get: ({ stream }) => asSeconds(stream.started === undefined ? 0 : monotonic() - stream.started) },
+  connection_time: {
+    get: ({ stream }) => asSeconds(stream.started === undefined ? 0 : monotonic() - stream.started),
+  },
   proxy_protocol_addr: { get: ({ stream }) => stream.proxyProtocol?.sourceAddress },
   proxy_protocol_port: {
     get: ({ stream }) => (stream.proxyProtocol ? port(stream.proxyProtocol.sourcePort) : undefined),

@@ -3,8 +3,8 @@ import { randomFillSync } from 'node:crypto';
 import { parseSize } from '../../config/numbers.ts';
 import { ERROR } from '../../log/levels.ts';
 import { documentRoot, realpathRoot, requestFilename } from '../file-path.ts';
-import { logRequest } from '../request-log.ts';
 import type { Request } from '../request.ts';
+import { logRequest } from '../request-log.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
 import { basicCredentials } from './basic-credentials.ts';
 import { argumentValue, cookieValue, requestHeader } from './header-value.ts';
@@ -37,7 +37,7 @@ class Ids {
     }
     const from = this.#next;
     this.#next += 16;
-    return this.#pool.hexSlice(from, this.#next);
+    return this.#pool.toString('hex', from, this.#next);
   }
 }
 const ids = new Ids();
@@ -87,7 +87,10 @@ export const requestVariables: Definitions = {
       ({ headers }) =>
         cookieValue(headers, name),
   ),
-  arg_: family(4, (name) => (request) => (request.args === '' ? undefined : argumentValue(request.args, name))),
+  arg_: family(
+    4,
+    (name) => (request) => (request.args === '' ? undefined : argumentValue(request.args, name)),
+  ),
   args: {
     ...args,
     changeable: true,

@@ -6,6 +6,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readStatus } from '../../../src/process/status-file.ts';
 
 const START = fileURLToPath(new URL('./start.js', import.meta.url));
 
@@ -89,13 +90,18 @@ export class Sandbox {
   }
 
   /** Starts in the foreground; resolves when all workers serve. */
-  async start(workers = 2): Promise<{ readonly child: ChildProcess; readonly ended: Promise<Ended> }> {
+  async start(): Promise<{ readonly child: ChildProcess; readonly ended: Promise<Ended> }> {
     const started = this.spawn();
-    await until(
-      'the workers',
-      () => this.count('start worker process \\d+') >= workers && existsSync(this.pidFile),
-    );
+    await this.serving();
     return started;
+  }
+
+  /** Waits until the workers of configuration number `generation` serve. */
+  async serving(generation = 1): Promise<void> {
+    await until('the workers', () => {
+      const status = existsSync(this.pidFile) ? readStatus(this.pidFile, this.pid) : undefined;
+      return status !== undefined && status.generation >= generation;
+    });
   }
 
   get pid(): number {

@@ -6,6 +6,8 @@ import { LINE_INVALID, ReplyHead } from '../../../src/upstream/reply-head.ts';
 import { answer, endRequest, record, STDERR, STDOUT } from '../../kit/fcgi-records.ts';
 import { cuts } from './split.ts';
 
+const spare = (): void => {};
+
 class Target implements ReplyTarget {
   readonly head = new ReplyHead();
   readonly seen: string[] = [];
@@ -307,7 +309,7 @@ describe('a FastCGI reply', () => {
         const target = new Target();
         target.request.method = method;
         target.refuseHead = refuseHead;
-        const reply = new FastcgiReply(target, { keep, catchStderr });
+        const reply = new FastcgiReply(target, { keep, catchStderr, spare });
         for (const piece of cut.pieces) reply.feed(piece, 0, piece.length);
         if (closed) reply.end();
         assert.deepEqual(sorted(target.seen), sorted(seen), cut.name);
@@ -318,14 +320,14 @@ describe('a FastCGI reply', () => {
   it('is kept only when nothing is left over behind it', () => {
     const target = new Target();
     const bytes = Buffer.concat([answer(HEAD), Buffer.from('x')]);
-    new FastcgiReply(target, { keep: true, catchStderr: [] }).feed(bytes, 0, bytes.length);
+    new FastcgiReply(target, { keep: true, catchStderr: [], spare }).feed(bytes, 0, bytes.length);
     assert.deepEqual(target.seen, [OK, 'end']);
   });
 
   it('is not complete without END_REQUEST when the connection is to be kept', () => {
     const target = new Target();
     const bytes = Buffer.concat([out(`${HEAD}x`), record(STDOUT)]);
-    const reply = new FastcgiReply(target, { keep: true, catchStderr: [] });
+    const reply = new FastcgiReply(target, { keep: true, catchStderr: [], spare });
     reply.feed(bytes, 0, bytes.length);
     reply.end();
     assert.deepEqual(target.seen, [OK]);
@@ -336,7 +338,7 @@ describe('a FastCGI reply', () => {
     const target = new Target();
     target.onReplyBody = (bytes) => pieces.push(bytes) > 0;
     const bytes = answer(HEAD + 'x'.repeat(20_000));
-    new FastcgiReply(target, { keep: true, catchStderr: [] }).feed(bytes, 0, bytes.length);
+    new FastcgiReply(target, { keep: true, catchStderr: [], spare }).feed(bytes, 0, bytes.length);
     assert.equal(pieces.length, 1);
     assert.equal(pieces[0]?.length, 20_000);
     assert.equal(pieces[0]?.buffer, bytes.buffer);
@@ -344,7 +346,7 @@ describe('a FastCGI reply', () => {
 
   it('reads one reply after another with the same object', () => {
     const first = new Target();
-    const reply = new FastcgiReply(first, { keep: true, catchStderr: [] });
+    const reply = new FastcgiReply(first, { keep: true, catchStderr: [], spare });
     const cut = out(`${HEAD}half`);
     reply.feed(cut, 0, cut.length);
     for (let round = 0; round < 2; round++) {
@@ -380,7 +382,7 @@ describe('a FastCGI reply', () => {
       for (const size of [bytes.length, 1, 7, 1000]) {
         it(`${name}, by ${size} bytes a read`, () => {
           const target = new Target();
-          const reply = new FastcgiReply(target, { keep: false, catchStderr: [] });
+          const reply = new FastcgiReply(target, { keep: false, catchStderr: [], spare });
           for (let at = 0; at < bytes.length; at += size)
             reply.feed(bytes, at, Math.min(at + size, bytes.length));
           assert.deepEqual(target.seen, seen);
@@ -391,7 +393,7 @@ describe('a FastCGI reply', () => {
       it(`takes messages of any length before the reply, by ${size} bytes a read`, () => {
         const target = new Target();
         target.joinMessages = true;
-        const reply = new FastcgiReply(target, { keep: false, catchStderr: [] });
+        const reply = new FastcgiReply(target, { keep: false, catchStderr: [], spare });
         const bytes = Buffer.concat([record(STDERR, 'm'.repeat(9_216)), answer(`${HEAD}x`)]);
         for (let at = 0; at < bytes.length; at += size)
           reply.feed(bytes, at, Math.min(at + size, bytes.length));

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { internName } from '../../../src/http/header-names.ts';
-import type { HeadersIn } from '../../../src/http/headers.ts';
-import { Server } from '../../../src/http/location.ts';
-import { Request, type Stream } from '../../../src/http/request.ts';
+import type { Request } from '../../../src/http/request.ts';
 import { HttpReply, type ReplyTarget } from '../../../src/upstream/protocols/http/reply.ts';
 import { LINE_INVALID, ReplyHead } from '../../../src/upstream/reply-head.ts';
+import { makeRequest } from './conf-rig.ts';
 
 /** What the engine would have seen, with body pieces joined. */
 class Recorder implements ReplyTarget {
@@ -53,11 +52,10 @@ class Recorder implements ReplyTarget {
 }
 
 const requestWith = (lines: readonly (readonly [string, string])[]): Request => {
-  const request = new Request({} as Stream, new Server(), undefined);
-  const headers: HeadersIn = request.headers;
+  const request = makeRequest();
   for (const [name, value] of lines) {
-    headers.names.push(internName(name));
-    headers.values.push(value);
+    request.headers.names.push(internName(name));
+    request.headers.values.push(value);
   }
   return request;
 };

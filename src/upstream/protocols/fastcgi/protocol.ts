@@ -19,8 +19,14 @@ export class FastcgiProtocol implements Protocol {
   readonly #spare: FastcgiReply[] = [];
 
   /** `params` gives the name-value pairs of a request; see params.ts. */
-  constructor(conf: ReplyConf, params: (request: Request) => string) {
-    this.#conf = conf;
+  constructor(conf: Omit<ReplyConf, 'spare'>, params: (request: Request) => string) {
+    const spare = this.#spare;
+    this.#conf = {
+      ...conf,
+      spare: (reply) => {
+        if (spare.length < MOST_SPARE) spare.push(reply);
+      },
+    };
     this.#begin = beginRequest(conf.keep);
     this.#params = params;
   }
@@ -46,6 +52,6 @@ export class FastcgiProtocol implements Protocol {
   }
 
   done(reply: FastcgiReply): void {
-    if (this.#spare.length < MOST_SPARE) this.#spare.push(reply);
+    reply.retire();
   }
 }

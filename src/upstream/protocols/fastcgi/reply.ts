@@ -29,6 +29,8 @@ export interface ReplyConf {
   readonly keep: boolean;
   /** `fastcgi_catch_stderr`: a message that holds one of these makes the reply an invalid one. */
   readonly catchStderr: readonly string[];
+  /** Takes a reply that may serve again. */
+  readonly spare: (reply: FastcgiReply) => void;
 }
 
 export class FastcgiReply extends RecordReader implements Reply {
@@ -48,6 +50,9 @@ export class FastcgiReply extends RecordReader implements Reply {
   #rest = -1;
   /** Without `fastcgi_keep_conn` the reply is complete with its STDOUT. */
   #complete = false;
+  /** It may serve again, but is still at work: what it tells the engine can begin the next request. */
+  #feeding = false;
+  #retired = false;
 
   constructor(upstream: ReplyTarget, conf: ReplyConf) {
     super();
@@ -67,7 +72,22 @@ export class FastcgiReply extends RecordReader implements Reply {
     this.#complete = false;
   }
 
+  /** It is done with, and may serve again once nothing of it is running. */
+  retire(): void {
+    if (this.#feeding) this.#retired = true;
+    else this.#conf.spare(this);
+  }
+
   feed(bytes: Buffer, start: number, end: number): void {
+    this.#feeding = true;
+    this.#feed(bytes, start, end);
+    this.#feeding = false;
+    if (!this.#retired) return;
+    this.#retired = false;
+    this.#conf.spare(this);
+  }
+
+  #feed(bytes: Buffer, start: number, end: number): void {
     if (!this.#head) {
       this.read(bytes, start, end);
     } else {

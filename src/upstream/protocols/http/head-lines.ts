@@ -3,6 +3,8 @@
  * characters and spaces in names, NUL and stray carriage returns are refused; a bare line feed ends a line.
  */
 
+import { internName } from '../../../http/header-names.ts';
+
 /** What `next` found: a line in `name` and `value`; the empty line; an unfinished line; no header line. */
 export const LINE = 0;
 export const LAST_LINE = 1;
@@ -13,6 +15,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
 const COLON = 0x3a;
+/** As many names of a head are remembered. */
+const MOST_REMEMBERED = 32;
 
 export class HeadLines {
   text = '';
@@ -24,7 +28,19 @@ export class HeadLines {
   wrong = '';
   /** The first NUL of the text. */
   #nul = -1;
+  /**
+   * The names of the head before this one, in their order: a server's replies are much alike, and a name that
+   * stands where it stood before needs not be looked at again.
+   */
+  readonly #before: string[] = [];
+  #index = 0;
 
+  /** Another head begins. */
+  restart(): void {
+    this.#index = 0;
+  }
+
+  /** Goes on with `text`, which begins where the last line ended. */
   reset(text: string): void {
     this.text = text;
     this.position = 0;
@@ -39,6 +55,21 @@ export class HeadLines {
     this.position = lf + 1;
     if (lf === start) return LAST_LINE;
     if (text.charCodeAt(start) === CR) return lf === start + 1 ? LAST_LINE : this.#refuse(start, start);
+    const index = this.#index;
+    const known = this.#before[index];
+    if (known !== undefined && text.startsWith(known, start)) {
+      const colon = start + known.length;
+      if (text.charCodeAt(colon) === COLON) {
+        this.#index = index + 1;
+        this.name = known;
+        return this.#takeValue(start, colon + 1, lf);
+      }
+    }
+    return this.#takeName(start, lf);
+  }
+
+  #takeName(start: number, lf: number): number {
+    const text = this.text;
     let at = start;
     let c = 0;
     for (; at < lf; at++) {
@@ -50,11 +81,18 @@ export class HeadLines {
     }
     if (at === start) return this.#refuse(start, at);
     this.name = text.slice(start, at);
-    if (c !== COLON) {
-      this.value = '';
-      return this.#endsAt(at, lf) ? LINE : this.#refuse(start, at);
+    if (c === COLON) {
+      this.#remember(this.name);
+      return this.#takeValue(start, at + 1, lf);
     }
-    return this.#takeValue(start, at + 1, lf);
+    this.value = '';
+    return this.#endsAt(at, lf) ? LINE : this.#refuse(start, at);
+  }
+
+  /** An interned name is no slice that keeps a whole head in memory. */
+  #remember(name: string): void {
+    if (this.#index >= MOST_REMEMBERED) return;
+    this.#before[this.#index++] = internName(name).text;
   }
 
   #takeValue(start: number, behindColon: number, lf: number): number {

@@ -1,15 +1,15 @@
 /**
- * A reply of an HTTP/1 server: its head line by line, interim replies before it, and its body by length, in
- * chunks or until the server closes (RFC 9112 section 6.3). It says whether the connection may be kept.
+ * A reply of an HTTP/1 server: behind its head a body by length, in chunks or until the server closes
+ * (RFC 9112 section 6.3), and whether the connection may be kept.
  */
 import type { Request } from '../../../http/request.ts';
-import { ERROR, INFO, WARN } from '../../../log/levels.ts';
+import { ERROR, WARN } from '../../../log/levels.ts';
 import type { Reply } from '../../contract.ts';
 import type { ReplyHead } from '../../reply-head.ts';
 import { CONNECTION } from '../../reply-name.ts';
 import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from './chunked.ts';
-import { HeadLines, LAST_LINE, LINE, NO_LINE, UNFINISHED } from './head-lines.ts';
-import { mayBeStatusLine, StatusLine } from './status-line.ts';
+import { HEAD_DONE, HEAD_NONE, HeadReader } from './head-reader.ts';
+import { TRAILERS_DONE, TRAILERS_INVALID, TrailerReader } from './trailers.ts';
 
 /** What a reply tells of itself; the engine's Upstream. */
 export interface ReplyTarget {
@@ -24,27 +24,26 @@ export interface ReplyTarget {
   log(level: number, message: string): void;
 }
 
-/** What the location's configuration and the request say about how to read the reply. */
+/** What the location's configuration says about how to read replies. */
 export interface ReplyOptions {
   /** `proxy_buffer_size`: the head, and each interim head, must fit. */
   readonly bufferSize: number;
   readonly passTrailers: boolean;
 }
 
-const STATUS_LINE = 0;
-const HEADERS = 1;
-const INTERIM_HEADERS = 2;
+const HEAD = 0;
 /** A body of known length. */
-const LENGTH = 3;
-const CHUNKS = 4;
-const TRAILERS = 5;
+const LENGTH = 1;
+const CHUNKS = 2;
+const TRAILERS = 3;
 /** All that comes, until the server closes: a body without length, HTTP/0.9, a tunnel. */
-const UNTIL_CLOSE = 6;
-const OVER = 7;
+const UNTIL_CLOSE = 4;
+const OVER = 5;
 
 const SWITCHING_PROTOCOLS = 101;
-const EARLY_HINTS = 103;
-const TOO_MUCH = 'upstream sent more data than specified in "Content-Length" header';
+const NO_CONTENT = 204;
+const NOT_MODIFIED = 304;
+const HTTP_11 = 1001;
 
 export class HttpReply implements Reply {
   #upstream: ReplyTarget;
@@ -52,18 +51,13 @@ export class HttpReply implements Reply {
   #options: ReplyOptions;
   /** The request was HEAD: the reply has no body, whatever its head says. */
   #isHead: boolean;
-  #state = STATUS_LINE;
-  /** The beginning of an unfinished line, and how many bytes of the present head have come. */
-  #rest = '';
-  #headBytes = 0;
-  #interimBytes = 0;
-  readonly #status = new StatusLine();
-  #interim: string[] | undefined = undefined;
+  #state = HEAD;
   #keep = false;
   /** Bytes of the body that are still to come. */
   #length = 0;
-  readonly #lines = new HeadLines();
+  readonly #head = new HeadReader();
   readonly #chunks = new ChunkedDecoder();
+  #trailers: TrailerReader | undefined = undefined;
 
   constructor(upstream: ReplyTarget, request: Request, options: ReplyOptions, isHead: boolean) {
     this.#upstream = upstream;
@@ -78,16 +72,16 @@ export class HttpReply implements Reply {
     this.#request = request;
     this.#options = options;
     this.#isHead = isHead;
-    this.#state = STATUS_LINE;
-    this.#rest = '';
-    this.#headBytes = 0;
-    this.#interimBytes = 0;
-    this.#interim = undefined;
+    this.#state = HEAD;
+    this.#head.reset();
   }
 
   feed(bytes: Buffer, start: number, end: number): void {
     if (start >= end) return;
     switch (this.#state) {
+      case HEAD:
+        this.#feedHead(bytes, start, end);
+        break;
       case LENGTH:
         this.#feedLength(bytes, start, end);
         break;
@@ -99,11 +93,6 @@ export class HttpReply implements Reply {
         break;
       case UNTIL_CLOSE:
         this.#upstream.onReplyBody(bytes.subarray(start, end));
-        break;
-      case OVER:
-        break;
-      default:
-        this.#feedHead(bytes, start, end);
     }
   }
 
@@ -112,134 +101,56 @@ export class HttpReply implements Reply {
   }
 
   #feedHead(bytes: Buffer, start: number, end: number): void {
-    const before = this.#rest.length;
-    const taken = Math.min(end - start, this.#options.bufferSize - this.#headBytes);
-    const piece = bytes.latin1Slice(start, start + taken);
-    const lines = this.#lines;
-    lines.reset(before === 0 ? piece : this.#rest + piece);
-    this.#headBytes += taken;
-    this.#rest = '';
-    let found = this.#state === STATUS_LINE ? this.#readStatus() : lines.next();
-    if (found === NO_LINE && this.#state === STATUS_LINE) {
-      this.#beginHttp09(bytes, start + taken, end);
-      return;
-    }
-    if (found === LINE && this.#state === STATUS_LINE) {
-      this.#beginLines();
-      found = lines.next();
-    }
-    for (; found === LINE; found = lines.next()) {
-      if (!this.#takeLine(lines.name, lines.value)) return;
-    }
-    if (found === LAST_LINE) this.#endLines(bytes, start + lines.position - before, end);
-    else if (found === NO_LINE) this.#invalid(`upstream sent invalid header: "${lines.wrong}"`);
-    else this.#stopHead();
-  }
-
-  /** The rest of an unfinished head waits for the next piece, unless it has grown too large. */
-  #stopHead(): void {
-    if (this.#headBytes >= this.#options.bufferSize) {
-      this.#invalid('upstream sent too big header');
-      return;
-    }
-    const { text, position } = this.#lines;
-    this.#rest = position === 0 ? text : text.slice(position);
-  }
-
-  /** LINE, UNFINISHED, or NO_LINE for what is no status line. */
-  #readStatus(): number {
-    const { text } = this.#lines;
-    const lf = text.indexOf('\n');
-    if (lf < 0) return mayBeStatusLine(text) ? UNFINISHED : NO_LINE;
-    this.#lines.position = lf + 1;
-    return this.#status.read(text, lf) ? LINE : NO_LINE;
-  }
-
-  #beginLines(): void {
-    const { code, text } = this.#status;
-    if (code >= 100 && code < 200 && code !== SWITCHING_PROTOCOLS) {
-      this.#state = INTERIM_HEADERS;
-      this.#interim = [];
-      return;
-    }
-    const { head } = this.#upstream;
-    head.status = code;
-    head.statusLine = text;
-    this.#state = HEADERS;
-  }
-
-  #takeLine(name: string, value: string): boolean {
-    if (this.#state === HEADERS) return this.#upstream.addLine(name, value);
-    this.#interim?.push(name, value);
-    return true;
-  }
-
-  #endLines(bytes: Buffer, next: number, end: number): void {
-    if (this.#state === HEADERS) this.#endHead(bytes, next, end);
-    else if (this.#endInterim()) this.feed(bytes, next, end);
-  }
-
-  /** Of interim replies only early hints are passed on, and only as many as fit. */
-  #endInterim(): boolean {
-    const lines = this.#interim ?? [];
-    const { code, version } = this.#status;
-    this.#state = STATUS_LINE;
-    this.#interim = undefined;
-    this.#interimBytes += this.#headBytes - (this.#lines.text.length - this.#lines.position);
-    this.#headBytes = 0;
-    if (code !== EARLY_HINTS) return true;
-    if (version < 1001) return this.#invalid('upstream sent HTTP/1.0 response with early hints');
-    if (this.#interimBytes <= this.#options.bufferSize) return this.#upstream.onInterim(code, lines);
-    this.#upstream.log(INFO, 'upstream sent too big early hints');
-    return true;
+    const head = this.#head;
+    const found = head.read(this.#upstream, bytes, start, end, this.#options.bufferSize);
+    if (found === HEAD_DONE) this.#endHead(bytes, head.next, end);
+    else if (found === HEAD_NONE) this.#beginHttp09(bytes, head.next, end);
   }
 
   #endHead(bytes: Buffer, next: number, end: number): void {
     const upstream = this.#upstream;
     const { head } = upstream;
-    const { status } = head;
-    if (this.#status.version < 1001 && !saysKeepAlive(head)) head.connectionClose = true;
+    if (this.#head.status.version < HTTP_11 && !saysKeepAlive(head)) head.connectionClose = true;
     this.#keep = !head.connectionClose;
     if (head.chunked) head.contentLength = -1;
+    this.#length = 0;
+    this.#state = this.#bodyState(head);
+    const empty = this.#state === LENGTH && this.#length === 0;
+    if (empty) upstream.keep = this.#keep && next >= end;
+    if (!upstream.onReplyHead()) return;
+    if (empty) this.#endLength(next < end);
+    else this.feed(bytes, next, end);
+  }
+
+  /** How the body's end is found. */
+  #bodyState(head: ReplyHead): number {
+    const { status, contentLength } = head;
     if (status === SWITCHING_PROTOCOLS) {
       this.#keep = false;
       head.upgrade = this.#request.headers.get('upgrade') !== undefined;
-      this.#state = UNTIL_CLOSE;
-    } else if (
-      this.#isHead ||
-      status === 204 ||
-      status === 304 ||
-      (head.contentLength === 0 && !head.chunked)
-    ) {
-      this.#length = 0;
-      this.#state = LENGTH;
-      upstream.keep = this.#keep && next >= end;
-    } else if (head.chunked) {
-      this.#chunks.reset(this.#options.passTrailers);
-      this.#state = CHUNKS;
-    } else if (head.contentLength > 0) {
-      this.#length = head.contentLength;
-      this.#state = LENGTH;
-    } else {
-      this.#state = UNTIL_CLOSE;
+      return UNTIL_CLOSE;
     }
-    if (!upstream.onReplyHead()) return;
-    if (this.#state === LENGTH && this.#length === 0) this.#endLength(next < end);
-    else this.feed(bytes, next, end);
+    if (this.#isHead || status === NO_CONTENT || status === NOT_MODIFIED) return LENGTH;
+    if (head.chunked) {
+      this.#chunks.reset(this.#options.passTrailers);
+      return CHUNKS;
+    }
+    if (contentLength < 0) return UNTIL_CLOSE;
+    this.#length = contentLength;
+    return LENGTH;
   }
 
   /** A reply without a head: all of it is body, what has been taken for a status line too. */
   #beginHttp09(bytes: Buffer, next: number, end: number): void {
     const upstream = this.#upstream;
-    const begun = this.#lines.text;
+    const { begun } = this.#head;
     this.#state = UNTIL_CLOSE;
     upstream.log(ERROR, 'upstream sent no valid HTTP/1.0 header');
     this.#request.version = 9;
     upstream.head.status = 200;
     upstream.head.connectionClose = true;
     if (!upstream.onReplyHead()) return;
-    if (!upstream.onReplyBody(Buffer.from(begun, 'latin1'))) return;
-    this.feed(bytes, next, end);
+    if (upstream.onReplyBody(Buffer.from(begun, 'latin1'))) this.feed(bytes, next, end);
   }
 
   #feedLength(bytes: Buffer, start: number, end: number): void {
@@ -254,7 +165,9 @@ export class HttpReply implements Reply {
   }
 
   #endLength(surplus: boolean): void {
-    if (surplus) this.#upstream.log(WARN, TOO_MUCH);
+    if (surplus) {
+      this.#upstream.log(WARN, 'upstream sent more data than specified in "Content-Length" header');
+    }
     this.#finish(this.#keep && !surplus);
   }
 
@@ -262,25 +175,18 @@ export class HttpReply implements Reply {
     const upstream = this.#upstream;
     const chunks = this.#chunks;
     chunks.position = start;
-    for (;;) {
-      const found = chunks.next(bytes, end);
-      if (found === CHUNK_DATA) {
-        if (!upstream.onReplyBody(bytes.subarray(chunks.from, chunks.to))) return;
-      } else if (found === CHUNKS_END) {
-        this.#endChunks(bytes, chunks.position, end);
-        return;
-      } else {
-        if (found === CHUNKS_INVALID) this.#invalid('upstream sent invalid chunked response');
-        return;
-      }
+    let found = chunks.next(bytes, end);
+    for (; found === CHUNK_DATA; found = chunks.next(bytes, end)) {
+      if (!upstream.onReplyBody(bytes.subarray(chunks.from, chunks.to))) return;
     }
+    if (found === CHUNKS_END) this.#endChunks(bytes, chunks.position, end);
+    else if (found === CHUNKS_INVALID) this.#invalid('upstream sent invalid chunked response');
   }
 
   #endChunks(bytes: Buffer, next: number, end: number): void {
     if (this.#options.passTrailers) {
+      this.#trailers = new TrailerReader();
       this.#state = TRAILERS;
-      this.#rest = '';
-      this.#headBytes = 0;
       this.feed(bytes, next, end);
       return;
     }
@@ -289,34 +195,22 @@ export class HttpReply implements Reply {
   }
 
   #feedTrailers(bytes: Buffer, start: number, end: number): void {
-    const upstream = this.#upstream;
-    const lines = this.#lines;
-    const before = this.#rest.length;
-    const taken = Math.min(end - start, this.#options.bufferSize - this.#headBytes);
-    lines.reset(this.#rest + bytes.latin1Slice(start, start + taken));
-    this.#headBytes += taken;
-    let found = lines.next();
-    for (; found === LINE; found = lines.next()) {
-      upstream.head.trailers ??= [];
-      upstream.head.trailers.push(lines.name, lines.value);
-    }
-    if (found === NO_LINE) {
-      this.#invalid(`upstream sent invalid trailer: "${lines.wrong}"`);
-    } else if (found === LAST_LINE) {
-      const surplus = start + lines.position - before < end;
-      if (surplus) upstream.log(WARN, 'upstream sent data after trailers');
+    const trailers = this.#trailers;
+    if (!trailers) return;
+    const found = trailers.read(bytes, start, end, this.#options.bufferSize);
+    if (found === TRAILERS_INVALID) {
+      this.#invalid(trailers.reason);
+    } else if (found === TRAILERS_DONE) {
+      this.#upstream.head.trailers = trailers.lines;
+      const surplus = trailers.next < end;
+      if (surplus) this.#upstream.log(WARN, 'upstream sent data after trailers');
       this.#finish(this.#keep && !surplus);
-    } else if (this.#headBytes >= this.#options.bufferSize) {
-      this.#invalid('upstream sent too big trailers');
-    } else {
-      this.#rest = lines.text.slice(lines.position);
     }
   }
 
-  #invalid(message: string): false {
+  #invalid(message: string): void {
     this.#state = OVER;
     this.#upstream.onReplyInvalid(message);
-    return false;
   }
 
   #finish(keep: boolean): void {

@@ -5,7 +5,6 @@
 import { KNOWN } from '../../../http/header-names.ts';
 import type { Request } from '../../../http/request.ts';
 import type { Template } from '../../../http/template.ts';
-import type { Upstream } from '../../upstream.ts';
 import { requestUri, type Target } from './target.ts';
 
 /** `proxy_set_header`: a line to send; an empty value keeps the client's line of that name from being sent. */
@@ -25,7 +24,14 @@ export interface HeadOptions {
   readonly passHeaders: boolean;
 }
 
-export type HeadBuilder = (request: Request, upstream: Upstream, target: Target) => string;
+/** What the engine says about the body that it sends. */
+export interface SentBody {
+  readonly hasBody: boolean;
+  /** -1: not known beforehand. */
+  readonly bodyLength: number;
+}
+
+export type HeadBuilder = (request: Request, sent: SentBody, target: Target) => string;
 
 /** The client's lines of these names are not passed on. */
 const DROPPED = [
@@ -100,15 +106,15 @@ class Exclusions {
 }
 
 /** Bytes of the body that is sent; -1: it is sent in chunks; undefined: nothing is said about it. */
-export const bodyLength = (request: Request, upstream: Upstream): number | undefined => {
+export const bodyLength = (request: Request, sent: SentBody): number | undefined => {
   const { contentLength, chunked } = request.headers;
   if (!chunked) return contentLength < 0 ? undefined : contentLength;
-  if (upstream.hasBody) return upstream.bodyLength;
+  if (sent.hasBody) return sent.bodyLength;
   return request.body?.length ?? 0;
 };
 
-const framing = (request: Request, upstream: Upstream): string => {
-  const length = bodyLength(request, upstream);
+const framing = (request: Request, sent: SentBody): string => {
+  const length = bodyLength(request, sent);
   if (length === undefined) return '';
   return length < 0 ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${length}\r\n`;
 };
@@ -133,12 +139,12 @@ export const compileHead = (options: HeadOptions): HeadBuilder => {
     if (text === '' && hostNeeded) text = target.hostHeader;
     return text === '' ? '' : `Host: ${text}\r\n`;
   };
-  const framingLine = (request: Request, upstream: Upstream): string => {
-    const line = framing(request, upstream);
+  const framingLine = (request: Request, sent: SentBody): string => {
+    const line = framing(request, sent);
     const own = line.startsWith('C') ? ownLength : ownEncoding;
     return own ? '' : line;
   };
-  return (request, upstream, target) => {
+  return (request, sent, target) => {
     let text = `${method ? method.text(request) : request.method} ${requestUri(request, target)}${version}`;
     text += host ? hostLine(request, target) : target.hostLine;
     for (let i = 0; i < changing.length; i++) {
@@ -154,7 +160,7 @@ export const compileHead = (options: HeadOptions): HeadBuilder => {
       if (!ownLength) text += `Content-Length: ${own.length}\r\n`;
       return `${text}${passHeaders ? exclusions.passOn(request) : ''}\r\n${own}`;
     }
-    if (request.headers.contentLength >= 0 || request.headers.chunked) text += framingLine(request, upstream);
+    if (request.headers.contentLength >= 0 || request.headers.chunked) text += framingLine(request, sent);
     return passHeaders ? `${text}${exclusions.passOn(request)}\r\n` : `${text}\r\n`;
   };
 };

@@ -1,0 +1,178 @@
+/**
+ * The complete http block becomes what requests meet: values merged level by level, handlers and filters
+ * collected from the modules, locations put into tables. A level that sets nothing of a module's shares the
+ * merged configuration of the level around it.
+ */
+import { type AnyDirective, type AnyModule, ConfError, inherit, type Scope } from '../config/contract.ts';
+import { errorLogModule } from '../log/error-log-directive.ts';
+import type { HttpBuild } from './build.ts';
+import { core, type CoreConf } from './core-conf.ts';
+import { indexOf } from './find-location.ts';
+import type { Location, LocationTable } from './location.ts';
+import type { AnyHttpModule, Handler, HeaderFilter, Phase, Place } from './module.ts';
+
+type Values = Record<string, unknown>;
+
+/** The merged values of one block, by module, before and after `derive`. */
+interface Level {
+  readonly scope: Scope;
+  readonly merged: ReadonlyMap<AnyModule, Values>;
+}
+
+interface Rows {
+  readonly values: readonly (readonly [string, Extract<AnyDirective, { kind: 'value' }>])[];
+  /** Some row does not simply inherit: every level is worked out. */
+  readonly special: boolean;
+}
+
+const rowsOf = (module: AnyModule): Rows => {
+  const values: [string, Extract<AnyDirective, { kind: 'value' }>][] = [];
+  for (const [name, row] of Object.entries(module.directives)) {
+    if (row.kind === 'value') values.push([name, row as Extract<AnyDirective, { kind: 'value' }>]);
+  }
+  return { values, special: values.some(([, row]) => row.merge !== inherit) };
+};
+
+/** What a compiler of one http block keeps. */
+class Compiler {
+  readonly #rows = new Map<AnyModule, Rows>();
+  readonly #derived = new Map<Values, unknown>();
+
+  constructor(
+    readonly build: HttpBuild,
+    readonly modules: readonly AnyHttpModule[],
+  ) {
+    for (const module of [...modules, errorLogModule]) this.#rows.set(module, rowsOf(module));
+  }
+
+  /** Merges what a block sets with what holds around it. */
+  level(scope: Scope, outer: Level | undefined): Level {
+    const merged = new Map<AnyModule, Values>();
+    for (const [module, { values, special }] of this.#rows) {
+      const own = scope.own.get(module);
+      const around = outer?.merged.get(module);
+      if (around && !own && !special) {
+        merged.set(module, around);
+        continue;
+      }
+      const conf: Values = {};
+      for (const [name, row] of values) conf[name] = row.merge(own?.[name], around ? around[name] : row.initial);
+      merged.set(module, conf);
+    }
+    return { scope, merged };
+  }
+
+  /** The configuration of a module at a level, with what it derives. */
+  conf(level: Level, module: AnyHttpModule): unknown {
+    const values = level.merged.get(module) ?? {};
+    if (!this.#derived.has(values)) {
+      const extra = module.derive?.(values as never, level.scope);
+      this.#derived.set(values, Object.assign({ ...values }, extra));
+    }
+    return this.#derived.get(values);
+  }
+
+  /** Fills a location with the configurations and handlers of all modules. */
+  fill(location: Location, level: Level): Map<Phase, Handler[]> {
+    const place: Place = { location, build: this.build, scope: level.scope };
+    const phases = new Map<Phase, Handler[]>();
+    const filters: HeaderFilter[] = [];
+    for (const module of this.modules) location.confs.set(module, this.conf(level, module));
+    location.core = location.confs.get(core) as CoreConf;
+    location.errorLogConf = (level.merged.get(errorLogModule) as { error_log: typeof location.errorLogConf }).error_log;
+    for (const module of this.modules) {
+      const conf = location.confs.get(module) as never;
+      for (const phase in module.phases) {
+        const handler = module.phases[phase as Phase]?.(conf, place);
+        if (!handler) continue;
+        const list = phases.get(phase as Phase) ?? [];
+        list.push(handler);
+        phases.set(phase as Phase, list);
+      }
+      location.content = module.content?.(conf, place) ?? location.content;
+      const filter = module.headerFilter?.(conf, place);
+      if (filter) filters.push(filter);
+    }
+    location.rewrite = phases.get('rewrite') ?? [];
+    location.preaccess = phases.get('preaccess') ?? [];
+    location.access = phases.get('access') ?? [];
+    location.precontent = phases.get('precontent') ?? [];
+    location.contents = phases.get('content') ?? [];
+    location.log = phases.get('log') ?? [];
+    location.headerFilters = filters;
+    this.build.compiled.push(location);
+    return phases;
+  }
+
+  /** Compiles the blocks inside `scope`: its locations, `if`s and `limit_except`. */
+  inside(scope: Scope, level: Level): void {
+    for (const child of scope.children) {
+      const location = this.build.locations.get(child);
+      if (!location || child.context === 'server') continue;
+      const own = this.level(child, level);
+      this.inside(child, own);
+      this.fill(location, own);
+      if (location.kind !== 'if' && location.kind !== 'limit_except') {
+        location.inner = this.table(child);
+        location.limit = this.build.limits.get(child);
+      }
+    }
+  }
+
+  /** The table of the locations written in `scope`; undefined when there are none. */
+  table(scope: Scope): LocationTable | undefined {
+    const written = this.build.inner.get(scope);
+    if (!written) return undefined;
+    const exact = new Map<string, Location>();
+    const prefixes = new Map<string, Location>();
+    const named = new Map<string, Location>();
+    const regexes: Location[] = [];
+    for (const { location, place } of written) {
+      if (location.kind === 'regex') {
+        regexes.push(location);
+        continue;
+      }
+      const kind = location.kind === 'exact' ? exact : location.kind === 'named' ? named : prefixes;
+      if (kind.has(location.name)) throw new ConfError(`duplicate location "${location.name}"`, place);
+      kind.set(location.name, location);
+    }
+    const redirects = new Map<string, Location>();
+    for (const [name, location] of [...prefixes, ...exact]) {
+      const bare = name.slice(0, -1);
+      if (location.autoRedirect && name.endsWith('/') && bare !== '' && !prefixes.has(bare) && !exact.has(bare)) {
+        redirects.set(bare, location);
+      }
+    }
+    const sorted = [...prefixes.values()].sort((a, b) => b.name.length - a.name.length);
+    return { exact, prefixes: sorted, index: indexOf(sorted), redirects, regexes, named };
+  }
+}
+
+const EMPTY: LocationTable = {
+  exact: new Map(),
+  prefixes: [],
+  index: undefined,
+  redirects: new Map(),
+  regexes: [],
+  named: new Map(),
+};
+
+/** Compiles a complete http block. Throws ConfError in nginx's words. */
+export const compileHttp = (build: HttpBuild, modules: readonly AnyHttpModule[]): void => {
+  for (const module of modules) module.complete?.(build);
+  const compiler = new Compiler(build, modules);
+  const main = build.scope.parent;
+  const top = compiler.level(build.scope, main ? compiler.level(main, undefined) : undefined);
+  for (const server of build.servers) {
+    const { scope, runtime } = server;
+    const level = compiler.level(scope, top);
+    runtime.name = server.names[0]?.regex ? `~${server.names[0].text}` : (server.names[0]?.text ?? '');
+    compiler.inside(scope, level);
+    const phases = compiler.fill(runtime.location, level);
+    runtime.postRead = phases.get('post-read') ?? [];
+    runtime.serverRewrite = phases.get('server-rewrite') ?? [];
+    runtime.locations = compiler.table(scope) ?? EMPTY;
+  }
+  build.upstreams.complete();
+  build.variables.bind();
+};

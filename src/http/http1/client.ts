@@ -1,0 +1,748 @@
+/**
+ * A client's HTTP/1 connection: heads read, one request at a time answered in order, then kept, lingered on
+ * or closed, as nginx does it (RFC 9112 section 9).
+ */
+import { INFO } from '../../log/levels.ts';
+import type { ErrorLog } from '../../log/error-log.ts';
+import { type Connection, type ConnectionHandler } from '../../net/connection.ts';
+import { latin1, textOf } from '../../net/latin1.ts';
+import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
+import type { ClientCounters } from '../counters.ts';
+import { endRequest, finalize, terminate } from '../finalize.ts';
+import {
+  checkBuffers,
+  checkHeaders,
+  hasStrayControl,
+  headEnd,
+  type HostSink,
+  parseHeaders,
+  parseRequestLine,
+  plausibleStart,
+  refusal,
+} from '../head.ts';
+import type { Server } from '../location.ts';
+import { type Data, LAST, OWNED } from '../output.ts';
+import { runPhases } from '../phases.ts';
+import { type BodyReader, discardBody, logPrematureClose } from '../read-body.ts';
+import { logRequest } from '../request-log.ts';
+import { type ProxyProtocol, Request, type Stream, type Tunnel } from '../request.ts';
+import { headText } from '../write-head.ts';
+import { ERROR } from '../verdict.ts';
+import type { AddressConf, ClientHost } from './host.ts';
+import { INCOMPLETE, INVALID, parseProxyHeader } from './proxy-header.ts';
+
+/** What the connection is doing. */
+const PROXY_HEADER = 0;
+const IDLE = 1;
+const HEAD = 2;
+const BUSY = 3;
+const BODY_REST = 4;
+const LINGER = 5;
+const TUNNEL = 6;
+const CLOSED = 7;
+
+/** Queued bytes from which on a producer is asked to stop. */
+const CONGESTED = 131072;
+/** A body piece up to this size joins the head in one string; larger ones go beside it. */
+const JOIN = 16384;
+/** How much of pipelined requests is read ahead of the present one. */
+const READ_AHEAD = 65536;
+
+export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
+  connection!: Connection;
+  number = 0;
+  requests = 0;
+  remoteAddress = '';
+  remotePort = 0;
+  localAddress = '';
+  localPort = 0;
+  unix = false;
+  secure: boolean;
+  started = 0;
+  proxyProtocol: ProxyProtocol | undefined = undefined;
+  debugLog: ErrorLog | undefined = undefined;
+  readonly counters: ClientCounters;
+  #state: number;
+  #request: Request | undefined = undefined;
+  /** Text of an incomplete head, or of the next requests. */
+  #pending = '';
+  #lineRead = false;
+  #headerStart = 0;
+  #reader: BodyReader | undefined = undefined;
+  /** Bytes of a body that nobody has asked for yet. */
+  #held: Buffer | undefined = undefined;
+  #bodyExpected = false;
+  #headText = '';
+  #headLength = 0;
+  #sentBefore = 0;
+  #sendTimer: Timer | undefined = undefined;
+  #unsent = 0;
+  #finishing = false;
+  #tunnel: Tunnel | undefined = undefined;
+  #lingerUntil = 0;
+  /** A limited rate holds the reply back. */
+  throttled = false;
+
+  constructor(
+    readonly host: ClientHost,
+    readonly address: AddressConf,
+  ) {
+    this.secure = address.secure;
+    this.counters = host.counters;
+    this.#state = address.proxyProtocol ? PROXY_HEADER : IDLE;
+  }
+
+  get counters(): ClientCounters {
+    return this.counters;
+  }
+
+  /** Begins to serve an accepted connection. */
+  start(connection: Connection): void {
+    this.connection = connection;
+    this.number = connection.number;
+    this.started = connection.started;
+    const { socket } = connection;
+    this.remoteAddress = socket.remoteAddress ?? '';
+    this.unix = socket.remoteAddress === undefined;
+    this.remotePort = socket.remotePort ?? 0;
+    this.localAddress = socket.localAddress ?? '';
+    this.localPort = socket.localPort ?? 0;
+    this.debugLog = this.host.debugLog(this.unix ? 'unix:' : this.remoteAddress);
+    this.counters.accept();
+    this.counters.waiting(1);
+    connection.timer.start(this.address.fallback.location.core.client_header_timeout);
+  }
+
+  // ---- reading
+
+  onRead(bytes: Buffer, length: number): void {
+    switch (this.#state) {
+      case BUSY:
+      case BODY_REST:
+        if (this.#reader) this.#feed(this.#reader, bytes, 0, length);
+        else this.#keepAside(bytes, length);
+        return;
+      case IDLE:
+      case HEAD:
+        this.#readHead(bytes, length);
+        return;
+      case TUNNEL:
+        this.#tunnel?.clientBytes(bytes.subarray(0, length));
+        return;
+      case PROXY_HEADER:
+        this.#readProxyHeader(bytes, length);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #readProxyHeader(bytes: Buffer, length: number): void {
+    const text = this.#pending + latin1(bytes, 0, length);
+    const found = parseProxyHeader(text);
+    if (found === INCOMPLETE) {
+      this.#pending = text;
+      return;
+    }
+    if (found === INVALID) {
+      this.#log(INFO, `broken header: "${text.slice(0, 107).replace(/[\r\n]/g, ' ')}" while reading PROXY protocol`);
+      this.#close();
+      return;
+    }
+    this.proxyProtocol = found.addresses;
+    this.#state = IDLE;
+    this.#pending = '';
+    if (found.length < text.length) {
+      const rest = Buffer.from(text.slice(found.length), 'latin1');
+      this.#readHead(rest, rest.length);
+    }
+  }
+
+  /** Bytes that come while a request is being answered: its body unasked for, or the next requests. */
+  #keepAside(bytes: Buffer, length: number): void {
+    if (this.#bodyExpected) {
+      const copy = Buffer.from(bytes.subarray(0, length));
+      this.#held = this.#held ? Buffer.concat([this.#held, copy]) : copy;
+      this.connection.pause();
+      return;
+    }
+    this.#pending += latin1(bytes, 0, length);
+    if (this.#pending.length >= READ_AHEAD) this.connection.pause();
+  }
+
+  #readHead(bytes: Buffer, length: number): void {
+    if (this.#state === IDLE) {
+      this.#state = HEAD;
+      this.counters.waiting(-1);
+      this.counters.reading(1);
+    }
+    const before = this.#pending.length;
+    const text = before === 0 ? latin1(bytes, 0, length) : this.#pending + latin1(bytes, 0, length);
+    this.#pending = '';
+    this.#parse(text, bytes, before, length);
+  }
+
+  /**
+   * Reads the head in `text`, whose last `length` characters are the bytes at the start of `bytes`, from
+   * character `before` on; `bytes` is only used for what stands behind the head.
+   */
+  #parse(text: string, bytes: Buffer | undefined, before: number, length: number): void {
+    let start = 0;
+    let request = this.#request;
+    const { core } = (request?.server ?? this.address.fallback).location;
+    if (!this.#lineRead) {
+      while (text.charCodeAt(start) === 13 || text.charCodeAt(start) === 10) start++;
+      if (start === text.length && !request) return;
+      const lf = text.indexOf('\n', start);
+      if (!request) request = this.#newRequest();
+      if (text.length - start > core.client_header_buffer_size) {
+        const status = checkBuffers(text, start, text.length, core.client_header_buffer_size, core.headerBuffers);
+        if (status !== 0) return this.#refuse(request, status, text, start);
+      }
+      if (lf < 0) {
+        if (!plausibleStart(text, start)) {
+          return this.#refuse(request, 400, text, start, 'client sent invalid method while reading client request line');
+        }
+        this.#pending = start === 0 ? text : text.slice(start);
+        return;
+      }
+      const status = parseRequestLine(request, text, start, lf, core.merge_slashes);
+      if (status !== 0) return this.#refuse(request, status);
+      this.#lineRead = true;
+      this.#headerStart = lf + 1 - start;
+      if (request.headers.host !== '') this.chooseServer(request, request.headers.host);
+      if (request.version < 1000) {
+        request.requestLength = lf + 1 - start;
+        this.#dispatch(request, text, lf + 1, bytes, before, length);
+        return;
+      }
+    } else if (request && text.length > core.client_header_buffer_size) {
+      const status = checkBuffers(text, 0, text.length, core.client_header_buffer_size, core.headerBuffers);
+      if (status !== 0) return this.#refuse(request, status);
+    }
+    if (!request) return;
+    const from = start + this.#headerStart;
+    if (!hasBlankLine(text, from)) {
+      this.#pending = start === 0 ? text : text.slice(start);
+      return;
+    }
+    const status = parseHeaders(request, text, from, request.server.location.core, this);
+    if (status !== 0) return this.#refuse(request, status);
+    const end = headEnd;
+    if (hasStrayControl(text, from, end)) {
+      return this.#refuse(request, 400, '', 0, 'client sent invalid header line');
+    }
+    request.requestLength = end - start;
+    const checked = checkHeaders(request, false);
+    if (checked !== 0) return this.#refuse(request, checked);
+    this.#dispatch(request, text, end, bytes, before, length);
+  }
+
+  #newRequest(): Request {
+    const request = new Request(this, this.address.fallback, undefined, this.host.slots);
+    request.startedAt = Date.now();
+    request.started = monotonic();
+    this.requests++;
+    this.#request = request;
+    this.#lineRead = false;
+    this.#sentBefore = this.connection.sent;
+    this.#headLength = 0;
+    this.connection.timer.start(request.location.core.client_header_timeout);
+    this.counters.request();
+    return request;
+  }
+
+  chooseServer(request: Request, host: string): number {
+    const { names } = this.address;
+    if (names.single) return 0;
+    const server: Server = names.find(host, request);
+    request.server = server;
+    request.location = server.location;
+    return 0;
+  }
+
+  /** A head that is not a request: answered, and the connection is closed. */
+  #refuse(request: Request, status: number, text = '', start = 0, reason = refusal): void {
+    if (text !== '') request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
+    if (request.method === '') request.method = 'GET';
+    request.keepAlive = false;
+    request.lingering = status === 494;
+    this.#pending = '';
+    this.#toBusy();
+    logRequest(request, INFO, reason);
+    finalize(request, status);
+  }
+
+  #toBusy(): void {
+    this.#state = BUSY;
+    this.counters.reading(-1);
+    this.counters.writing(1);
+  }
+
+  /** The head is complete: what follows is the body or the next request. */
+  #dispatch(request: Request, text: string, end: number, bytes: Buffer | undefined, before: number, length: number): void {
+    this.#toBusy();
+    this.connection.timer.stop();
+    const { headers } = request;
+    if (request.method !== 'CONNECT' && request.version >= 1000) {
+      request.keepAlive = headers.connectionClose ? false : request.version > 1000 || headers.connectionKeepAlive;
+    }
+    if (this.host.draining) request.keepAlive = false;
+    const hasBody = headers.contentLength > 0 || headers.chunked;
+    this.#bodyExpected = hasBody;
+    request.lingering = hasBody;
+    if (end < text.length) {
+      if (hasBody) {
+        const from = end - before;
+        this.#held =
+          bytes && from >= 0 ? Buffer.from(bytes.subarray(from, length)) : Buffer.from(text.slice(end), 'latin1');
+      } else {
+        this.#pending = text.slice(end);
+        request.pipelined = true;
+      }
+    }
+    if (headers.contentLength === 0 && !headers.chunked) this.#bodyExpected = false;
+    runPhases(request);
+  }
+
+  runPhases(request: Request): void {
+    runPhases(request);
+  }
+
+  // ---- the request's body
+
+  readBody(reader: BodyReader): void {
+    this.#reader = reader;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) this.#feed(reader, held, 0, held.length);
+    if (this.#reader === reader && !this.connection.closed) {
+      this.connection.resume();
+      if (!reader.discarding) this.connection.timer.start(reader.request.location.core.client_body_timeout);
+    }
+  }
+
+  #feed(reader: BodyReader, bytes: Buffer, start: number, end: number): void {
+    const { request } = reader;
+    const stop = reader.feed(bytes, start, end);
+    request.requestLength += stop - start;
+    if (reader.failure !== 0) {
+      this.#reader = undefined;
+      this.#bodyExpected = false;
+      request.keepAlive = false;
+      if (this.#state === BODY_REST) this.#close();
+      else this.#failBody(request, reader.failure);
+      return;
+    }
+    if (!reader.complete) {
+      if (this.#state === BODY_REST) this.connection.timer.start(request.location.core.lingering_timeout);
+      else if (!reader.discarding) this.connection.timer.start(request.location.core.client_body_timeout);
+      return;
+    }
+    this.#reader = undefined;
+    this.#bodyExpected = false;
+    request.lingering = false;
+    this.connection.timer.stop();
+    if (stop < end) this.#pending += latin1(bytes, stop, end);
+    if (this.#state === BODY_REST) this.#next(request);
+    else reader.finish();
+  }
+
+  /** The body is refused: the exchange with an upstream ends, if one has begun. */
+  #failBody(request: Request, status: number): void {
+    const { producer } = request;
+    if (producer) {
+      request.producer = undefined;
+      producer.abortOutput(request);
+    }
+    if (!request.finished) finalize(request, status);
+  }
+
+  pauseBody(): void {
+    this.connection.pause();
+  }
+
+  resumeBody(): void {
+    this.connection.resume();
+  }
+
+  // ---- the reply
+
+  get sent(): number {
+    return this.connection.sent - this.#sentBefore;
+  }
+
+  /** Bytes of the reply's head. */
+  get headLength(): number {
+    return this.#headLength;
+  }
+
+  get congested(): boolean {
+    return this.throttled || this.connection.queued >= CONGESTED;
+  }
+
+  get broken(): boolean {
+    return this.connection.closed || this.#state === CLOSED;
+  }
+
+  writeHead(request: Request): void {
+    this.#headText = headText(request);
+    this.#headLength = this.#headText.length;
+  }
+
+  writeInterim(_request: Request, status: string, lines: readonly string[]): void {
+    let text = `HTTP/1.1 ${status}\r\n`;
+    for (let i = 0; i < lines.length; i += 2) text += `${lines[i]}: ${lines[i + 1]}\r\n`;
+    this.connection.writeText(`${text}\r\n`);
+  }
+
+  write(request: Request, bytes: Data, flags: number): void {
+    if (this.broken) return;
+    const length = request.headerOnly ? 0 : bytes.length;
+    const last = (flags & LAST) !== 0;
+    let head = this.#headText;
+    this.#headText = '';
+    let tail = '';
+    if (request.chunkedOut && !request.headerOnly) {
+      if (length > 0) {
+        head += `${length.toString(16)}\r\n`;
+        tail = '\r\n';
+      }
+      if (last) tail += request.out.trailers === undefined ? '0\r\n\r\n' : `0\r\n${lines(request.out.trailers)}\r\n`;
+    }
+    let free = true;
+    if (length === 0) {
+      if (head !== '' || tail !== '') free = this.connection.writeText(head + tail);
+    } else if (length <= JOIN) {
+      request.bodySent += length;
+      free = this.connection.writeText(head + textOf(bytes) + tail);
+    } else {
+      request.bodySent += length;
+      const own = flags & OWNED ? bytes : Buffer.from(bytes);
+      free = head === '' ? this.connection.writeBytes(own) : this.connection.writeBoth(head, own);
+      if (tail !== '') free = this.connection.writeText(tail);
+    }
+    if (!free) this.#watchSending(request);
+    if (!last) return;
+    request.outputDone = true;
+    if (request.finalizing) {
+      request.finalizing = false;
+      finalize(request, 0);
+    }
+  }
+
+  /** Something is queued: the client has send_timeout to take some of it. */
+  #watchSending(request: Request): void {
+    this.#sendTimer ??= new Timer(this);
+    this.#unsent = this.connection.unsent;
+    this.#sendTimer.start(request.location.core.send_timeout);
+  }
+
+  /** The send timer has run out. */
+  onTimer(timer: Timer): void {
+    const request = this.#request;
+    const { unsent } = this.connection;
+    if (!request || unsent === 0) return;
+    if (unsent < this.#unsent) {
+      this.#unsent = unsent;
+      timer.start(request.location.core.send_timeout);
+      return;
+    }
+    logRequest(request, INFO, 'client timed out (110: Connection timed out) while sending response to client');
+    this.#timedOut(request);
+  }
+
+  #timedOut(request: Request): void {
+    const { reset_timedout_connection: reset } = request.location.core;
+    if (this.#finishing) this.#end(request);
+    else terminate(request, 408);
+    if (reset) this.connection.reset();
+    else this.connection.destroy();
+  }
+
+  onDrain(): void {
+    this.#sendTimer?.stop();
+    const request = this.#request;
+    if (this.#state === TUNNEL) {
+      this.#tunnel?.clientDrained();
+    } else if (this.#finishing && request) {
+      this.#finishing = false;
+      this.#finished(request);
+    } else {
+      request?.producer?.resumeOutput(request);
+    }
+  }
+
+  // ---- the end of a request
+
+  finish(request: Request): void {
+    if (this.#headText !== '') {
+      const text = this.#headText;
+      this.#headText = '';
+      this.connection.writeText(text);
+    }
+    if (this.connection.queued > 0 && !this.broken) {
+      this.#finishing = true;
+      this.#watchSending(request);
+      return;
+    }
+    this.#finished(request);
+  }
+
+  /** Everything of the reply has been taken by the system. */
+  #finished(request: Request): void {
+    const reader = this.#reader;
+    if (reader && !reader.discarding) {
+      request.keepAlive = false;
+      reader.discard();
+    }
+    this.#end(request);
+    if (this.broken || this.connection.ended) {
+      this.#close();
+    } else if (this.#bodyExpected && request.keepAlive) {
+      this.#readRest(request);
+    } else {
+      this.#next(request);
+    }
+  }
+
+  /** The rest of a body that nobody wanted is read before the next request. */
+  #readRest(request: Request): void {
+    this.#state = BODY_REST;
+    const { core } = request.location;
+    this.connection.timer.start(core.lingering_timeout);
+    if (this.#reader) {
+      this.connection.resume();
+      return;
+    }
+    discardBody(request);
+  }
+
+  #end(request: Request): void {
+    if (request.finished) return;
+    this.counters.writing(-1);
+    endRequest(request);
+  }
+
+  /** After a request and all of its body: the next one, an idle wait, or the end. */
+  #next(request: Request): void {
+    const { core } = request.location;
+    const keep = request.keepAlive && !(this.host.draining && core.keepalive_min_timeout === 0);
+    if (!keep) {
+      const unread = this.#bodyExpected || this.#pending !== '' || this.connection.paused;
+      if (core.lingering_close === 'always' || (core.lingering_close === 'on' && (request.lingering || unread))) {
+        this.#linger(request);
+      } else {
+        this.#close();
+      }
+      return;
+    }
+    this.#request = undefined;
+    this.#lineRead = false;
+    this.#reader = undefined;
+    this.#held = undefined;
+    this.counters.waiting(1);
+    this.#state = IDLE;
+    this.connection.timer.start(core.keepalive);
+    const text = this.#pending;
+    if (text !== '') {
+      this.#pending = '';
+      this.#state = HEAD;
+      this.counters.waiting(-1);
+      this.counters.reading(1);
+      this.#parse(text, undefined, text.length, 0);
+    }
+    if (this.connection.paused) this.connection.resume();
+  }
+
+  /** Our side is shut; the client's bytes are thrown away for a while, so that it can read the reply. */
+  #linger(request: Request): void {
+    const { core } = request.location;
+    this.#state = LINGER;
+    this.#pending = '';
+    this.#held = undefined;
+    this.#lingerUntil = monotonic() + core.lingering_time;
+    this.connection.end();
+    this.connection.resume();
+    this.connection.timer.start(Math.min(core.lingering_timeout, core.lingering_time));
+  }
+
+  abort(request: Request): void {
+    this.#headText = '';
+    this.#end(request);
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#state === IDLE) this.counters.waiting(-1);
+    else if (this.#state === HEAD) this.counters.reading(-1);
+    if (this.#state === CLOSED) return;
+    this.#state = CLOSED;
+    this.#sendTimer?.remove();
+    this.connection.close();
+  }
+
+  // ---- what happens to the connection
+
+  onEnd(): void {
+    const request = this.#request;
+    switch (this.#state) {
+      case BUSY:
+        if (this.#reader && request && !this.#reader.discarding) {
+          logPrematureClose(request);
+          this.#failBodyByClose(request);
+        } else if (request?.upstream && request.producer) {
+          request.producer.abortOutput(request);
+        }
+        return;
+      case HEAD:
+        if (request) {
+          logPrematureClose(request);
+          this.counters.reading(-1);
+          this.counters.writing(1);
+          this.#state = BUSY;
+          terminate(request, 400);
+          return;
+        }
+        this.#close();
+        return;
+      case TUNNEL:
+        this.#tunnel?.clientEnded();
+        return;
+      case IDLE:
+        if (this.requests > 0) {
+          this.#log(INFO, `client ${this.remoteAddress} closed keepalive connection`);
+        }
+        this.#close();
+        return;
+      default:
+        this.#close();
+    }
+  }
+
+  #failBodyByClose(request: Request): void {
+    this.#reader = undefined;
+    const { producer } = request;
+    if (producer) producer.abortOutput(request);
+    if (!request.finished) terminate(request, 400);
+  }
+
+  onClose(): void {
+    const state = this.#state;
+    const request = this.#request;
+    this.#sendTimer?.remove();
+    if (state === IDLE) this.counters.waiting(-1);
+    else if (state === HEAD) {
+      this.counters.reading(-1);
+      if (request) this.counters.writing(1);
+    }
+    this.#state = CLOSED;
+    this.counters.close();
+    this.host.gone(this);
+    if (state === TUNNEL) {
+      this.#tunnel?.clientClosed();
+    } else if (request && !request.finished) {
+      if (this.#finishing) this.#end(request);
+      else {
+        request.producer?.abortOutput(request);
+        if (!request.finished) terminate(request, state === HEAD ? 400 : ERROR);
+      }
+    }
+  }
+
+  onConnect(): void {}
+
+  onTimeout(): void {
+    const request = this.#request;
+    switch (this.#state) {
+      case IDLE:
+      case PROXY_HEADER:
+        this.#close();
+        return;
+      case HEAD:
+        if (!request) {
+          this.#close();
+          return;
+        }
+        logRequest(request, INFO, 'client timed out (110: Connection timed out) while reading client request headers');
+        this.counters.reading(-1);
+        this.counters.writing(1);
+        this.#state = BUSY;
+        this.#timedOut(request);
+        return;
+      case BUSY:
+        if (!request || !this.#reader) return;
+        logRequest(request, INFO, 'client timed out (110: Connection timed out) while reading client request body');
+        this.#failBodyByTimeout(request);
+        return;
+      default:
+        this.#close();
+    }
+  }
+
+  #failBodyByTimeout(request: Request): void {
+    this.#reader = undefined;
+    const { producer } = request;
+    if (producer) producer.abortOutput(request);
+    if (!request.finished) this.#timedOut(request);
+  }
+
+  /** Lingers no longer than lingering_time, however much still comes. */
+  get lingerLeft(): number {
+    return this.#lingerUntil - monotonic();
+  }
+
+  // ---- tunnels
+
+  upgrade(_request: Request, tunnel: Tunnel): void {
+    this.#tunnel = tunnel;
+    this.#state = TUNNEL;
+    this.connection.timer.stop();
+    const early = this.#pending;
+    this.#pending = '';
+    if (this.#headText !== '') {
+      const text = this.#headText;
+      this.#headText = '';
+      this.connection.writeText(text);
+    }
+    this.connection.resume();
+    if (early !== '') tunnel.clientBytes(Buffer.from(early, 'latin1'));
+  }
+
+  tunnelWrite(bytes: Uint8Array): boolean {
+    return this.connection.writeBytes(Buffer.from(bytes));
+  }
+
+  // ---- the worker
+
+  /** The worker drains: an idle connection is closed, a busy one says so in its reply. */
+  drain(): void {
+    if (this.#state === IDLE || this.#state === PROXY_HEADER) this.#close();
+    else if (this.#request) this.#request.keepAlive = false;
+  }
+
+  destroy(): void {
+    this.connection.destroy();
+  }
+
+  #log(level: number, message: string): void {
+    const log = this.debugLog ?? this.host.log;
+    if (log.level >= level) log.write(level, `${message}, client: ${this.remoteAddress}`, this.number);
+  }
+}
+
+const lines = (trailers: readonly string[]): string => {
+  let text = '';
+  for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
+  return text;
+};
+
+const hasBlankLine = (text: string, from: number): boolean => {
+  if (text.indexOf('\r\n\r\n', from - 2) >= 0) return true;
+  for (let lf = text.indexOf('\n', from - 1); lf >= 0; lf = text.indexOf('\n', lf + 1)) {
+    let next = lf + 1;
+    while (text.charCodeAt(next) === 13) next++;
+    if (text.charCodeAt(next) === 10) return true;
+  }
+  return false;
+};

@@ -1,0 +1,26 @@
+/** What the client connections of one worker share, and what holds for one listening address. */
+import type { ErrorLog } from '../../log/error-log.ts';
+import type { ClientCounters } from '../counters.ts';
+import type { Server } from '../location.ts';
+import type { ServerNames } from '../server-names.ts';
+
+/** What holds for connections to one address and port. */
+export interface AddressConf {
+  readonly names: ServerNames;
+  readonly fallback: Server;
+  readonly proxyProtocol: boolean;
+  readonly secure: boolean;
+}
+
+export interface ClientHost {
+  readonly counters: ClientCounters;
+  /** The worker finishes what it has: no connection is kept any longer. */
+  readonly draining: boolean;
+  readonly log: ErrorLog;
+  /** The log for a client that `debug_connection` names. */
+  debugLog(address: string): ErrorLog | undefined;
+  /** How many slots for variables a request needs. */
+  readonly slots: number;
+  /** A connection is gone. */
+  gone(client: object): void;
+}

@@ -1,0 +1,39 @@
+/**
+ * All http modules, in one order that means something: handlers of a phase run in it, and so do header
+ * filters. not_modified and range look at the reply before others change it; headers adds to what is there;
+ * filters that recode the body come after; log is last.
+ */
+import { core } from '../core-conf.ts';
+import type { AnyHttpModule } from '../module.ts';
+import { accessModule } from './access.ts';
+import { emptyGifModule } from './empty-gif.ts';
+import { fastcgi } from './fastcgi.ts';
+import { headersModule } from './headers.ts';
+import { indexModule } from './index-module.ts';
+import { mapModule } from './map.ts';
+import { notModifiedModule } from './not-modified.ts';
+import { proxy } from './proxy.ts';
+import { rangeModule } from './range.ts';
+import { rewriteModule } from './rewrite.ts';
+import { staticModule } from './static.ts';
+import { tryFilesModule } from './try-files.ts';
+import { upstream } from './upstream.ts';
+import { coreVariables } from './variables-core.ts';
+
+export const httpModules: readonly AnyHttpModule[] = [
+  core,
+  coreVariables,
+  mapModule,
+  upstream,
+  rewriteModule,
+  accessModule,
+  tryFilesModule,
+  proxy,
+  fastcgi,
+  emptyGifModule,
+  indexModule,
+  staticModule,
+  notModifiedModule,
+  headersModule,
+  rangeModule,
+];

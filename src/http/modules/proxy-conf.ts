@@ -1,0 +1,157 @@
+/** The directives of `proxy_*`, and what a location's values come to. */
+import {
+  type Args,
+  type Conf,
+  type Context,
+  directive,
+  type Parser,
+  type Scope,
+} from '../../config/contract.ts';
+import { enumOf, flag, wordAt } from '../../config/parsers.ts';
+import type { UpstreamConf } from '../../upstream/contract.ts';
+import { type HttpOptions, HttpSettings } from '../../upstream/protocols/http/protocol.ts';
+import type { SetHeader } from '../../upstream/protocols/http/request-head.ts';
+import { template, templateAt } from '../parsers.ts';
+import type { Template } from '../template.ts';
+import { ANYWHERE, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
+import { cookieFlagRules, type FlagRules, rewriteCookie } from './proxy-cookie.ts';
+import { appliesIn, type Pass, proxyPass } from './proxy-pass.ts';
+import {
+  applyRules,
+  cookieDomainRules,
+  cookiePathRules,
+  defaultRedirect,
+  type Rule,
+  type Rules,
+  redirectRules,
+} from './proxy-redirect.ts';
+
+const LOCATIONS: readonly Context[] = ['location', 'if-in-location', 'limit_except'];
+
+/** Reply headers that are not passed on unless proxy_pass_header says so. */
+const HIDDEN = [
+  'Date',
+  'Server',
+  'X-Pad',
+  'X-Accel-Expires',
+  'X-Accel-Redirect',
+  'X-Accel-Limit-Rate',
+  'X-Accel-Buffering',
+  'X-Accel-Charset',
+];
+
+const setHeaders: Parser<readonly SetHeader[]> = {
+  arity: 2,
+  repeats: true,
+  parse: (args, own = []) => [...own, { name: wordAt(args, 0).text, value: templateAt(args, 1) }],
+};
+
+const httpVersion: Parser<'1.0' | '1.1'> = {
+  arity: 1,
+  parse(args: Args) {
+    if (args.texts[0] === '2') {
+      args.fail(`"${args.name}" 2 is known but not supported by sluice yet: use 1.1`, args.words[0]);
+    }
+    return enumOf('1.0', '1.1').parse(args, undefined);
+  },
+};
+
+const shared = upstreamRows('proxy', [
+  'error',
+  'timeout',
+  'invalid_header',
+  'non_idempotent',
+  'http_500',
+  'http_502',
+  'http_503',
+  'http_504',
+  'http_403',
+  'http_404',
+  'http_429',
+  'updating',
+  'off',
+]);
+
+/** The table of proxy_*. */
+export const directives = {
+  ...shared,
+  proxy_pass: directive(proxyPass, { in: LOCATIONS, initial: undefined }),
+  proxy_http_version: directive(httpVersion, { in: ANYWHERE, initial: '1.1' }),
+  proxy_method: directive<Template | undefined>(template, { in: ANYWHERE, initial: undefined }),
+  proxy_set_header: directive(setHeaders, { in: ANYWHERE, initial: [] }),
+  proxy_set_body: directive<Template | undefined>(template, { in: ANYWHERE, initial: undefined }),
+  proxy_pass_trailers: directive(flag, { in: ANYWHERE, initial: false }),
+  proxy_redirect: directive<Rules | undefined>(redirectRules, { in: ANYWHERE, initial: undefined }),
+  proxy_cookie_domain: directive<Rules | undefined>(cookieDomainRules, { in: ANYWHERE, initial: undefined }),
+  proxy_cookie_path: directive<Rules | undefined>(cookiePathRules, { in: ANYWHERE, initial: undefined }),
+  proxy_cookie_flags: directive<FlagRules | undefined>(cookieFlagRules, { in: ANYWHERE, initial: undefined }),
+};
+
+/** What the directives of a level come to. */
+export interface Derived {
+  readonly upstream: UpstreamConf;
+  readonly settings: HttpSettings;
+  /** The `proxy_pass` that holds here; undefined where requests are not passed on. */
+  readonly pass: Pass | undefined;
+}
+
+type OwnConf = Conf<typeof directives>;
+
+/**
+ * nginx gives a location its default rule when it is merged, and locations inside inherit it: the outermost
+ * proxy_pass without variables decides.
+ */
+const redirectsOf = ({ proxy_redirect: rules, proxy_pass: pass }: OwnConf): readonly Rule[] => {
+  if (rules === 'off') return [];
+  if (rules) return rules;
+  let outermost: Pass | undefined;
+  for (let at = pass; at; at = at.outer) if (at.fixed) outermost = at;
+  return outermost ? [defaultRedirect(outermost)] : [];
+};
+
+const redirectRewriter = (conf: OwnConf): HttpOptions['rewriteRedirect'] => {
+  const rules = redirectsOf(conf);
+  if (rules.length === 0) return undefined;
+  return (request, value) => applyRules(rules, request, value) ?? value;
+};
+
+const listed = <T>(rules: readonly T[] | 'off' | undefined): readonly T[] =>
+  rules === undefined || rules === 'off' ? [] : rules;
+
+const cookieRewriter = (conf: OwnConf): HttpOptions['rewriteCookie'] => {
+  const rules = {
+    domains: listed(conf.proxy_cookie_domain),
+    paths: listed(conf.proxy_cookie_path),
+    flags: listed(conf.proxy_cookie_flags),
+  };
+  if (rules.domains.length + rules.paths.length + rules.flags.length === 0) return undefined;
+  return (request, line) => rewriteCookie(rules, request, line);
+};
+
+/** Throws Reason where directives contradict each other. */
+export const derive = (conf: OwnConf, scope: Scope): Derived => {
+  const own = { prefix: 'proxy', hidden: HIDDEN, method: conf.proxy_method };
+  const general = toUpstreamConf(conf, own, scope);
+  const passBody = general.passRequestBody && conf.proxy_set_body === undefined;
+  const upstream: UpstreamConf = {
+    ...general,
+    passRequestBody: passBody,
+    requestBuffering: general.requestBuffering || !passBody,
+    passTrailers: conf.proxy_pass_trailers,
+    passEarlyHints: true,
+  };
+  const settings = new HttpSettings({
+    version: conf.proxy_http_version === '1.1' ? 1001 : 1000,
+    setHeaders: conf.proxy_set_header,
+    method: conf.proxy_method,
+    body: conf.proxy_set_body,
+    passHeaders: conf.passRequestHeaders,
+    bufferSize: conf.bufferSize,
+    passTrailers: conf.proxy_pass_trailers,
+    streams: !upstream.requestBuffering,
+    rewriteRedirect: redirectRewriter(conf),
+    rewriteCookie: cookieRewriter(conf),
+  });
+  const pass = conf.proxy_pass && appliesIn(conf.proxy_pass, scope) ? conf.proxy_pass : undefined;
+  return { upstream, settings, pass };
+};

@@ -1,0 +1,94 @@
+/** Passing requests on to HTTP/1 servers (ngx_http_proxy): the handlers of `proxy_pass`, and the variables. */
+import type { ConfOf } from '../../config/contract.ts';
+import { ERROR } from '../../log/levels.ts';
+import type { PeerGroup } from '../../upstream/contract.ts';
+import { HttpProtocol } from '../../upstream/protocols/http/protocol.ts';
+import { bodyLength } from '../../upstream/protocols/http/request-head.ts';
+import { targetOf } from '../../upstream/protocols/http/target.ts';
+import { parseUpstreamUrl, type UpstreamUrl } from '../../upstream/protocols/http/upstream-url.ts';
+import { startUpstream } from '../../upstream/upstream.ts';
+import { type Handler, httpModule } from '../module.ts';
+import type { Request } from '../request.ts';
+import { logRequest } from '../request-log.ts';
+import type { Value, VariableDefinition } from '../variables.ts';
+import { type Derived, derive, directives } from './proxy-conf.ts';
+import { DEFAULT_PORT, type Pass, withoutScheme } from './proxy-pass.ts';
+
+const INTERNAL_SERVER_ERROR = 500;
+const BAD_GATEWAY = 502;
+
+/** The group that a URL made of variables names. Throws Reason; undefined where a name would have to be resolved. */
+const groupOf = ({ upstreams }: Pass, url: UpstreamUrl): PeerGroup | undefined => {
+  const explicit = url.noPort ? upstreams.find(url.host) : undefined;
+  if (explicit) return explicit;
+  if (!url.numeric) return upstreams.find(`${url.host}:${url.port}`);
+  return upstreams.direct(url.noPort && url.port > 0 ? `${url.host}:${url.port}` : url.address);
+};
+
+/** A handler that works out where to go for each request. */
+const variableHandler =
+  (pass: Pass, conf: Derived): Handler =>
+  (request) => {
+    const text = pass.template.text(request);
+    const rest = withoutScheme(text);
+    if (rest === undefined || rest === '') {
+      logRequest(request, ERROR, `invalid URL prefix in "${text}"`);
+      return INTERNAL_SERVER_ERROR;
+    }
+    const url = parseUpstreamUrl(rest, DEFAULT_PORT);
+    if (typeof url === 'string') {
+      logRequest(request, ERROR, `${url} in upstream "${rest}"`);
+      return INTERNAL_SERVER_ERROR;
+    }
+    const group = groupOf(pass, url);
+    if (!group) {
+      logRequest(request, ERROR, `no resolver defined to resolve ${url.host}`);
+      return BAD_GATEWAY;
+    }
+    return startUpstream(request, conf.upstream, new HttpProtocol(conf.settings, targetOf(url, -1)), group);
+  };
+
+const fixedHandler = (pass: Pass, conf: Derived): Handler => {
+  if (!pass.fixed) return variableHandler(pass, conf);
+  const { target, ref } = pass.fixed;
+  const protocol = new HttpProtocol(conf.settings, target);
+  return (request) => startUpstream(request, conf.upstream, protocol, ref.group);
+};
+
+/** The protocol of the request's exchange, when it is ours. */
+const protocolOf = (request: Request): HttpProtocol | undefined => {
+  const protocol = request.upstream?.protocol;
+  return protocol instanceof HttpProtocol ? protocol : undefined;
+};
+
+const forwardedFor = (request: Request): string => {
+  const before = request.headers.joined('x-forwarded-for');
+  const address = request.stream.unix ? 'unix:' : request.stream.remoteAddress;
+  return before === undefined || before === '' ? address : `${before}, ${address}`;
+};
+
+const internalLength = ({ upstream }: Request): Value => {
+  if (!upstream) return undefined;
+  const length = bodyLength(upstream.request, upstream);
+  return length === undefined || length < 0 ? undefined : `${length}`;
+};
+
+const internalChunked = ({ upstream }: Request): Value =>
+  upstream && bodyLength(upstream.request, upstream) === -1 ? 'chunked' : undefined;
+
+const variables: Readonly<Record<string, VariableDefinition>> = {
+  proxy_host: { get: (request) => protocolOf(request)?.target.hostHeader },
+  proxy_port: { get: (request) => protocolOf(request)?.target.port },
+  proxy_add_x_forwarded_for: { get: forwardedFor },
+  proxy_internal_body_length: { get: internalLength },
+  proxy_internal_chunked: { get: internalChunked },
+};
+
+export const proxy = httpModule({
+  name: 'http_proxy',
+  directives,
+  derive,
+  variables,
+  content: (conf) => (conf.pass ? fixedHandler(conf.pass, conf) : undefined),
+});
+export type ProxyConf = ConfOf<typeof proxy>;

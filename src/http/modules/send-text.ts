@@ -1,0 +1,37 @@
+/** A whole reply that the configuration holds: `return CODE TEXT` and its like (ngx_http_send_response). */
+import { setContentType } from '../content-type.ts';
+import { finalize, sendHeader } from '../finalize.ts';
+import { type Data, LAST, OWNED } from '../output.ts';
+import { discardBody } from '../read-body.ts';
+import type { Request } from '../request.ts';
+import type { Template } from '../template.ts';
+import { DONE, OK, type Verdict } from '../verdict.ts';
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** Sends a body that is all there; the status, type and length have been set. The request is finalized. */
+export const sendBytes = (request: Request, bytes: Data): Verdict => {
+  discardBody(request);
+  if (!sendHeader(request)) return DONE;
+  if (!request.headerOnly) request.sink.write(request, bytes, LAST | OWNED);
+  finalize(request, OK);
+  return DONE;
+};
+
+/** The handler of `return`: a redirect to `text`, or `text` itself with the type of the URI. */
+export const sendText = (status: number, text: Template): ((request: Request) => Verdict) => {
+  if (REDIRECTS.has(status)) {
+    return (request) => {
+      request.out.location = text.text(request);
+      return status;
+    };
+  }
+  const constant = text.constant === undefined ? undefined : Buffer.from(text.constant, 'latin1');
+  return (request) => {
+    const bytes = constant ?? Buffer.from(text.text(request), 'latin1');
+    request.out.status = status;
+    request.out.contentLength = bytes.length;
+    setContentType(request);
+    return sendBytes(request, bytes);
+  };
+};

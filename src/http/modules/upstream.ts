@@ -1,0 +1,136 @@
+/** `upstream` blocks: their servers, their pool of kept connections, their zone. */
+import { type Args, block, key, type Place, statement } from '../../config/contract.ts';
+import { parseMsec, parseNumber, parseSec, parseSize } from '../../config/numbers.ts';
+import { wordAt } from '../../config/parsers.ts';
+import { Reason } from '../../config/reason.ts';
+import type { Block } from '../../upstream/block.ts';
+import { PLAIN_SERVER } from '../../upstream/peers.ts';
+import { zonesOf } from '../../zone/zones.ts';
+import { HTTP } from '../build.ts';
+import { httpModule } from '../module.ts';
+import { upstreamVariables } from './variables-upstream.ts';
+
+/** The block that is being read: for balancing methods and what else stands in it. */
+export const UPSTREAM = key<Block>('the upstream block');
+
+const PAGE = 4096;
+/** Pages that nginx wants at least. */
+const LEAST_PAGES = 8;
+
+const invalidParameter = (args: Args, at: Place & { readonly text: string }): never =>
+  args.fail(`invalid parameter "${at.text}"`, at);
+
+const server = (args: Args): void => {
+  const group = args.scope.need(UPSTREAM);
+  let { weight, maxConns, maxFails, failTimeout, down } = PLAIN_SERVER;
+  let backup = false;
+  for (const word of args.words.slice(1)) {
+    const [, name = '', value] = /^([a-z_]+)(?:=(.*))?$/s.exec(word.text) ?? [];
+    const number = value === undefined ? undefined : parseNumber(value);
+    const parameter = value === undefined ? name : `${name}=`;
+    if (group.method?.refuses.includes(parameter)) {
+      args.fail(`balancing method does not support parameter "${word.text}"`, word);
+    }
+    if (parameter === 'weight=' && number !== undefined && number > 0) weight = number;
+    else if (parameter === 'max_conns=' && number !== undefined) maxConns = number;
+    else if (parameter === 'max_fails=' && number !== undefined) maxFails = number;
+    else if (parameter === 'fail_timeout=' && parseSec(value ?? '') !== undefined) {
+      failTimeout = parseSec(value ?? '') ?? failTimeout;
+    } else if (parameter === 'backup') backup = true;
+    else if (parameter === 'down' || parameter === 'drain') down = true;
+    else if (parameter === 'resolve' || parameter === 'service=') {
+      args.fail(
+        `the "${word.text}" parameter is known but not supported by sluice yet: names are resolved at start`,
+        word,
+      );
+    } else invalidParameter(args, word);
+  }
+  const address = wordAt(args, 0);
+  const settings = { weight, maxConns, maxFails, failTimeout, down };
+  try {
+    const targets = group.targets(address.text);
+    group.servers.push({ text: address.text, targets, settings, backup, place: args.place });
+  } catch (error) {
+    if (!(error instanceof Reason)) throw error;
+    args.fail(`${error.message} in upstream "${address.text}"`, address);
+  }
+};
+
+const keepalive = (args: Args): void => {
+  const word = wordAt(args, 0);
+  const size = parseNumber(word.text);
+  if (size === undefined) {
+    args.fail(`invalid value "${word.text}" in "keepalive" directive`, word);
+    return;
+  }
+  const second = args.words[1];
+  if (second && second.text !== 'local') invalidParameter(args, second);
+  args.scope.need(UPSTREAM).keepalive = { size, local: second !== undefined, place: args.place };
+};
+
+/** A number or a time in ms, given to `set`. */
+const value = (
+  parse: (text: string) => number | undefined,
+  reason: string,
+  set: (group: Block, value: number, place: Place) => void,
+) =>
+  statement({
+    in: ['upstream'],
+    arity: 1,
+    run(args) {
+      const parsed = parse(wordAt(args, 0).text);
+      if (parsed === undefined) args.failDirective(reason, args.words[0]);
+      else set(args.scope.need(UPSTREAM), parsed, args.place);
+    },
+  });
+
+const zone = (args: Args): void => {
+  const name = wordAt(args, 0);
+  if (name.text === '') args.fail(`invalid zone name "${name.text}"`, name);
+  const second = args.words[1];
+  const bytes = second ? (parseSize(second.text) ?? 0) : 0;
+  if (second && bytes === 0) args.fail(`invalid zone size "${second.text}"`, second);
+  if (second && bytes < LEAST_PAGES * PAGE) args.fail(`zone "${name.text}" is too small`, name);
+  const fail = (reason: string): never => args.fail(reason, name);
+  args.scope.need(UPSTREAM).zone = zonesOf(args.scope).declare(name.text, bytes, 'upstream', fail, {
+    fresh: true,
+  });
+};
+
+export const upstream = httpModule({
+  name: 'http_upstream',
+  directives: {
+    upstream: block({
+      in: ['http'],
+      arity: 1,
+      repeats: true,
+      child: 'upstream',
+      begin(args, inner) {
+        inner.carry(UPSTREAM, args.scope.need(HTTP).upstreams.declare(wordAt(args, 0).text, args.place));
+      },
+      end(args, inner) {
+        if (inner.need(UPSTREAM).servers.length === 0) args.fail('no servers are inside upstream');
+      },
+    }),
+    server: statement({
+      in: ['upstream'],
+      arity: { min: 1, max: Number.POSITIVE_INFINITY },
+      repeats: true,
+      run: server,
+    }),
+    keepalive: statement({ in: ['upstream'], arity: [1, 2], run: keepalive }),
+    keepalive_requests: value(parseNumber, 'invalid number', (group, requests) => {
+      group.keepaliveRequests = requests;
+    }),
+    keepalive_time: value(parseMsec, 'invalid value', (group, ms) => {
+      group.keepaliveTime = ms;
+    }),
+    keepalive_timeout: value(parseMsec, 'invalid value', (group, ms, place) => {
+      group.keepaliveTimeout = ms;
+      group.keepaliveTimeoutPlace = place;
+    }),
+    zone: statement({ in: ['upstream'], arity: [1, 2], run: zone }),
+  },
+  variables: upstreamVariables,
+  complete: (build) => build.upstreams.complete(),
+});

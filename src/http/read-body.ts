@@ -1,0 +1,180 @@
+/**
+ * Reading a request's body: whole (into memory, beyond client_body_buffer_size into a temporary file),
+ * streamed to a consumer, or thrown away. The connection feeds the reader with what comes.
+ */
+import { ChunkedDecoder, type ChunkSink } from '../net/chunked.ts';
+import { CRIT, ERROR as ERROR_LEVEL, INFO } from '../log/levels.ts';
+import { errorText } from '../platform/errno.ts';
+import type { BodyConsumer, RequestBody } from './body.ts';
+import { logRequest } from './request-log.ts';
+import type { Request } from './request.ts';
+import { TempFile } from './temp-file.ts';
+
+const BUFFER = 0;
+const STREAM = 1;
+const DISCARD = 2;
+
+/** What `feed` met that ends the request. */
+export const FINE = 0;
+
+export class BodyReader implements RequestBody, ChunkSink {
+  length = 0;
+  complete = false;
+  readonly pieces: Uint8Array[] = [];
+  file: TempFile | undefined = undefined;
+  /** The status that what came asks for (400, 413, 500); 0 while all is well. */
+  failure = FINE;
+  #inMemory = 0;
+  #mode: number;
+  readonly #decoder: ChunkedDecoder | undefined;
+  #then: ((request: Request) => void) | undefined = undefined;
+  #consumer: BodyConsumer | undefined = undefined;
+
+  constructor(
+    readonly request: Request,
+    mode: number,
+    then: ((request: Request) => void) | undefined,
+    consumer: BodyConsumer | undefined,
+  ) {
+    this.#mode = mode;
+    this.#then = then;
+    this.#consumer = consumer;
+    this.#decoder = request.headers.chunked ? new ChunkedDecoder(false) : undefined;
+  }
+
+  /** It is thrown away: nothing waits for it. */
+  get discarding(): boolean {
+    return this.#mode === DISCARD;
+  }
+
+  /** What has been kept is let go, and the rest is thrown away. */
+  discard(): void {
+    this.#mode = DISCARD;
+    this.#then = undefined;
+    this.#consumer = undefined;
+  }
+
+  /** Takes bytes from `start`; answers where the body ends in them, or `end`. Looks at `complete` and `failure` after. */
+  feed(bytes: Buffer, start: number, end: number): number {
+    const decoder = this.#decoder;
+    if (!decoder) {
+      const take = Math.min(end - start, this.request.headers.contentLength - this.length);
+      this.onChunkData(bytes.subarray(start, start + take));
+      if (this.length >= this.request.headers.contentLength) this.complete = true;
+      return start + take;
+    }
+    const stopped = decoder.decode(bytes, start, end, this);
+    if (decoder.failed && this.failure === FINE) {
+      logRequest(this.request, ERROR_LEVEL, 'client sent invalid chunked body');
+      this.failure = 400;
+    }
+    if (decoder.done) this.complete = true;
+    return stopped;
+  }
+
+  onChunkData(bytes: Uint8Array): void {
+    if (this.failure !== FINE || bytes.length === 0) return;
+    const { core } = this.request.location;
+    const limit = core.client_max_body_size;
+    if (this.#decoder && limit > 0 && this.length + bytes.length > limit && this.#mode !== DISCARD) {
+      logRequest(
+        this.request,
+        ERROR_LEVEL,
+        `client intended to send too large chunked body: ${this.length}+${bytes.length} bytes`,
+      );
+      this.failure = 413;
+      return;
+    }
+    this.length += bytes.length;
+    if (this.#mode === BUFFER) this.#keep(bytes);
+    else this.#consumer?.bodyPiece(this.request, bytes);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const { core } = this.request.location;
+    if (this.#inMemory + bytes.length <= core.client_body_buffer_size && core.client_body_in_file_only === 'off') {
+      this.#inMemory += bytes.length;
+      this.pieces.push(Buffer.from(bytes));
+      return;
+    }
+    try {
+      if (!this.file) {
+        this.file = new TempFile(core.bodyTempPath, core.client_body_in_file_only !== 'off');
+        if (core.client_body_in_file_only === 'off') {
+          logRequest(this.request, 5, `a client request body is buffered to a temporary file ${this.file.path}`);
+        }
+      }
+      for (const piece of this.pieces) this.file.append(piece);
+      this.pieces.length = 0;
+      this.#inMemory = 0;
+      this.file.append(bytes);
+    } catch (error) {
+      logRequest(this.request, CRIT, `writing a client request body failed (${errorText(error)})`);
+      this.failure = 500;
+    }
+  }
+
+  /** The body is there: tells who waits for it. */
+  finish(): void {
+    const then = this.#then;
+    this.#then = undefined;
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    if (then) then(this.request);
+    else consumer?.bodyEnd(this.request);
+  }
+
+  release(): void {
+    const { file } = this;
+    if (!file) return;
+    this.file = undefined;
+    if (this.request.location.core.client_body_in_file_only === 'clean') file.remove();
+    file.close();
+  }
+}
+
+const expected = (request: Request): boolean => request.headers.contentLength > 0 || request.headers.chunked;
+
+/** Sends `100 Continue` where the client waits for it, once. */
+const askForBody = (request: Request): void => {
+  if (request.expectTested || !request.headers.expectContinue || request.version < 1001) return;
+  request.expectTested = true;
+  request.stream.writeInterim(request, '100 Continue', []);
+};
+
+/** Reads the whole body, then calls `then`: at once when there is none or all of it has come. */
+export const readBody = (request: Request, then: (request: Request) => void): void => {
+  if (request.body !== undefined || !expected(request) || request !== request.main) {
+    then(request);
+    return;
+  }
+  askForBody(request);
+  const reader = new BodyReader(request, BUFFER, then, undefined);
+  request.body = reader;
+  request.stream.readBody(reader);
+};
+
+/** Gives the body to `consumer` as it comes. */
+export const streamBody = (request: Request, consumer: BodyConsumer): void => {
+  if (request.body !== undefined || !expected(request) || request !== request.main) {
+    consumer.bodyEnd(request);
+    return;
+  }
+  askForBody(request);
+  const reader = new BodyReader(request, STREAM, undefined, consumer);
+  request.body = reader;
+  request.stream.readBody(reader);
+};
+
+/** Throws the body away as it comes, unless it is being read. */
+export const discardBody = (request: Request): void => {
+  if (request.body !== undefined || !expected(request) || request !== request.main) return;
+  askForBody(request);
+  const reader = new BodyReader(request, DISCARD, undefined, undefined);
+  request.body = reader;
+  request.stream.readBody(reader);
+};
+
+/** For the log, when a client goes away in the middle of a body. */
+export const logPrematureClose = (request: Request): void =>
+  logRequest(request, INFO, 'client prematurely closed connection');

@@ -1,0 +1,160 @@
+/** The http protocol as a service of the process: its listening sockets, its client connections, its end. */
+import net from 'node:net';
+import { ALERT, CRIT } from '../log/levels.ts';
+import type { ErrorLog } from '../log/error-log.ts';
+import { accepted } from '../net/connection.ts';
+import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
+import type { AddressBuild, HttpBuild } from './build.ts';
+import { Client } from './http1/client.ts';
+import type { AddressConf, ClientHost } from './http1/host.ts';
+import type { ClientCounters } from './counters.ts';
+import type { AnyHttpModule } from './module.ts';
+import { ServerNames } from './server-names.ts';
+
+/** One listening socket, and the addresses that come in on it. */
+interface Socket {
+  readonly spec: ListenSpec;
+  readonly fallback: AddressConf;
+  /** By local address, where a wildcard socket serves several. */
+  readonly byAddress: ReadonlyMap<string, AddressConf>;
+}
+
+const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
+  const names = address.servers.flatMap((server) =>
+    server.names.map((name) => [name, server.runtime] as const),
+  );
+  const warn = (name: string): void =>
+    build.scope.load.warn(`conflicting server name "${name}" on ${address.listen.spec.key}, ignored`);
+  return {
+    names: new ServerNames(address.fallback.runtime, names, warn),
+    fallback: address.fallback.runtime,
+    proxyProtocol: address.listen.proxyProtocol,
+    secure: address.listen.ssl,
+  };
+};
+
+/** Which sockets are bound: a wildcard socket serves the single addresses of its port that ask for none of their own. */
+const socketsOf = (build: HttpBuild): readonly Socket[] => {
+  const all = [...build.addresses.values()];
+  const wildcard = (one: AddressBuild): AddressBuild | undefined =>
+    all.find(
+      ({ listen: { wildcard, spec } }) =>
+        wildcard && spec.family === one.listen.spec.family && spec.port === one.listen.spec.port,
+    );
+  const confs = new Map(all.map((one) => [one, addressConf(build, one)]));
+  const sockets: Socket[] = [];
+  for (const one of all) {
+    const { listen } = one;
+    if (!listen.wildcard && !listen.bind && listen.spec.family !== 'unix' && wildcard(one)) continue;
+    const fallback = confs.get(one);
+    if (!fallback) continue;
+    const byAddress = new Map<string, AddressConf>();
+    if (listen.wildcard) {
+      for (const other of all) {
+        const { spec, bind } = other.listen;
+        const conf = confs.get(other);
+        if (other !== one && !bind && conf && spec.family === listen.spec.family && spec.port === listen.spec.port) {
+          byAddress.set(spec.address, conf);
+        }
+      }
+    }
+    sockets.push({ spec: listen.spec, fallback, byAddress });
+  }
+  return sockets;
+};
+
+export class HttpService implements Service, ClientHost {
+  readonly listens: readonly ListenSpec[];
+  readonly counters: ClientCounters;
+  readonly slots: number;
+  draining = false;
+  log!: ErrorLog;
+  readonly #sockets: readonly Socket[];
+  readonly #servers: net.Server[] = [];
+  readonly #clients = new Set<Client>();
+  #connections = 0;
+  #drained: (() => void) | undefined = undefined;
+  #debugLogOf: (address: string) => ErrorLog | undefined = () => undefined;
+
+  constructor(
+    readonly build: HttpBuild,
+    readonly modules: readonly AnyHttpModule[],
+  ) {
+    this.#sockets = socketsOf(build);
+    this.listens = this.#sockets.map(({ spec }) => spec);
+    this.counters = build.counters;
+    this.slots = build.variables.slots;
+  }
+
+  prepare(context: WorkerContext): void {
+    this.log = context.log;
+    this.#connections = context.connections;
+    for (const location of this.build.compiled) location.errorLog = context.logs.errorLog(location.errorLogConf);
+    for (const module of this.modules) module.prepare?.(this.build, context);
+  }
+
+  /** `debug_connection`: which clients are logged in full, and where. */
+  debugClients(logOf: (address: string) => ErrorLog | undefined): void {
+    this.#debugLogOf = logOf;
+  }
+
+  debugLog(address: string): ErrorLog | undefined {
+    return this.#debugLogOf(address);
+  }
+
+  open(fds: ReadonlyMap<string, number>): void {
+    for (const socket of this.#sockets) {
+      const fd = fds.get(socket.spec.key);
+      if (fd === undefined) throw new Error(`no descriptor for ${socket.spec.key}`);
+      const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
+      server.on('connection', (accept: net.Socket) => this.#accept(socket, accept));
+      server.on('error', (error) => this.log.write(CRIT, `accept() failed (${error.message})`));
+      server.listen({ fd, backlog: socket.spec.backlog });
+      this.#servers.push(server);
+    }
+  }
+
+  #accept(socket: Socket, accept: net.Socket): void {
+    if (this.#clients.size >= this.#connections) {
+      this.log.write(ALERT, `${this.#connections} worker_connections are not enough`);
+      accept.destroy();
+      return;
+    }
+    const local = socket.byAddress.size > 0 ? accept.localAddress : undefined;
+    const conf = (local === undefined ? undefined : socket.byAddress.get(local)) ?? socket.fallback;
+    const client = new Client(this, conf);
+    this.#clients.add(client);
+    client.start(accepted(accept, client));
+  }
+
+  gone(client: object): void {
+    this.#clients.delete(client as Client);
+    if (this.draining && this.#clients.size === 0) this.#done();
+  }
+
+  #done(): void {
+    const done = this.#drained;
+    this.#drained = undefined;
+    done?.();
+  }
+
+  drain(done: () => void): void {
+    this.draining = true;
+    this.#drained = done;
+    for (const server of this.#servers) server.close();
+    this.build.upstreams.drain();
+    for (const client of [...this.#clients]) client.drain();
+    if (this.#clients.size === 0) this.#done();
+  }
+
+  close(): void {
+    for (const server of this.#servers) server.close();
+    for (const client of [...this.#clients]) client.destroy();
+    this.build.upstreams.drain();
+    for (const module of this.modules) module.close?.(this.build);
+  }
+
+  reopen(): void {
+    for (const module of this.modules) module.reopen?.(this.build);
+  }
+}

@@ -1,0 +1,28 @@
+/** The program: every module there is, and how a configuration that has been read becomes services. */
+import type { AnyModule } from './config/contract.ts';
+import { compileHttp } from './http/compile.ts';
+import { httpBlock } from './http/http-block.ts';
+import { HttpService } from './http/service.ts';
+import { HTTP } from './http/build.ts';
+import { httpModules } from './http/modules/index.ts';
+import { errorLogModule } from './log/error-log-directive.ts';
+import type { Program, Service } from './process/contract.ts';
+import { coreModule } from './process/core-module.ts';
+import { eventsModule } from './process/events-module.ts';
+
+const blocks = httpBlock(
+  () => httpModules,
+  (build) => compileHttp(build, httpModules),
+);
+
+const modules: readonly AnyModule[] = [coreModule, eventsModule, errorLogModule, blocks, ...httpModules];
+
+export const program: Program = {
+  modules,
+  services(main): readonly Service[] {
+    return main.children.flatMap((scope) => {
+      const build = scope.context === 'http' ? scope.find(HTTP) : undefined;
+      return build ? [new HttpService(build, httpModules)] : [];
+    });
+  },
+};

@@ -1,0 +1,40 @@
+/** The client has closed its side, or is gone, before the reply was complete. */
+import { finalize } from '../http/finalize.ts';
+import { ERROR as CUT } from '../http/verdict.ts';
+import { INFO } from '../log/levels.ts';
+import { close } from './next.ts';
+import { DRAINING, OVER } from './states.ts';
+import type { Upstream } from './upstream.ts';
+
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** Lets go of everything; with `ignore_client_abort` the exchange runs to its end, unseen when nobody is left. */
+export const abort = (u: Upstream): void => {
+  if (u.phase === OVER || u.discarding) return;
+  const { request, conf } = u;
+  const { broken } = request.stream;
+  // Called by the connection itself, not by the request's end: then the end is ours to bring about.
+  const ours = request.producer === u;
+  if (u.phase !== DRAINING && conf.ignoreClientAbort && ours) {
+    if (broken) discard(u);
+    return;
+  }
+  if (u.phase === DRAINING && ours && !broken) return;
+  if (ours && u.connection) {
+    u.log(INFO, 'client prematurely closed connection, so upstream connection is closed too');
+  }
+  u.keep = false;
+  close(u);
+  if (!ours) return;
+  request.producer = undefined;
+  finalize(request, u.headerSent ? CUT : CLIENT_CLOSED_REQUEST);
+};
+
+/** Reads the reply to its end for nobody. */
+const discard = (u: Upstream): void => {
+  u.discarding = true;
+  u.pending = undefined;
+  u.spool?.close();
+  u.spool = undefined;
+  u.connection?.resume();
+};

@@ -1,0 +1,227 @@
+/** The beginning of attempts and what may happen to their connections. */
+
+import { CRIT, ERROR, INFO } from '../log/levels.ts';
+import { type Connection, type ConnectTo, connect as connectSocket } from '../net/connection.ts';
+import { monotonic } from '../net/timers.ts';
+import { errorText } from '../platform/errno.ts';
+import { parseAddress } from './address.ts';
+import { Attempt } from './attempt.ts';
+import { NEXT, type Peer } from './contract.ts';
+import { finalizeUpstream, next } from './next.ts';
+import { resume } from './pass-body.ts';
+import { PeerConnection } from './peer-connection.ts';
+import { send } from './send.ts';
+import {
+  AWAITING,
+  BODY_ACTION,
+  CONNECTING,
+  CONNECTING_ACTION,
+  HEAD_ACTION,
+  NO_LIVE,
+  PASSING,
+  TUNNELLING,
+} from './states.ts';
+import { tunnelEnded } from './tunnel.ts';
+import type { Upstream } from './upstream.ts';
+
+/** The request is ready to be passed on. */
+export const begin = (u: Upstream): void => {
+  u.text = u.protocol.head(u.request, u);
+  const source = u.group.source(u.request);
+  u.source = source;
+  u.started = monotonic();
+  const { nextUpstreamTries } = u.conf;
+  if (nextUpstreamTries > 0 && source.tries > nextUpstreamTries) source.tries = nextUpstreamTries;
+  connect(u);
+};
+
+/** Begins an attempt at the next peer. */
+export const connect = (u: Upstream): void => {
+  const { attempts, attempt: last, source, group, conf } = u;
+  u.action = CONNECTING_ACTION;
+  const now = monotonic();
+  if (attempts.length > 0 && last.responseTime < 0) last.responseTime = now - u.attemptStarted;
+  const attempt = new Attempt(group.name);
+  attempts.push(attempt);
+  u.attempt = attempt;
+  u.attemptStarted = now;
+  if (u.requestSent) reset(u);
+  const peer = source?.pick(u.request);
+  u.peer = peer;
+  if (!peer) {
+    u.log(ERROR, 'no live upstreams');
+    next(u, NO_LIVE);
+    return;
+  }
+  attempt.peer = peer.name;
+  const pooled = group.pool?.take(peer, conf);
+  u.cached = pooled !== undefined;
+  if (pooled) {
+    const { connection } = pooled;
+    use(u, pooled, connection);
+    u.sentBefore = connection.sent;
+    connection.handler = u;
+    established(u, connection);
+    return;
+  }
+  open(u, peer);
+};
+
+/** Forgets what the last attempt read and sent. */
+const reset = (u: Upstream): void => {
+  u.head.clear();
+  u.keep = false;
+  u.failed = false;
+  u.requestSent = false;
+  u.bodySent = false;
+  u.answered = false;
+  u.sender = undefined;
+};
+
+const use = (u: Upstream, peerConnection: PeerConnection, connection: Connection): void => {
+  peerConnection.requests++;
+  u.peerConnection = peerConnection;
+  u.connection = connection;
+};
+
+const open = (u: Upstream, peer: Peer): void => {
+  const to = u.conf.bind ? boundTo(u, peer.to) : peer.to;
+  const connection = connectSocket(to, u);
+  use(u, new PeerConnection(connection, peer), connection);
+  u.sentBefore = 0;
+  u.phase = CONNECTING;
+  connection.timer.start(u.conf.connectTimeout);
+};
+
+/** `proxy_bind`: an address, maybe with a port; nothing where the value is empty. */
+const boundTo = (u: Upstream, to: ConnectTo): ConnectTo => {
+  const text = u.conf.bind?.text(u.request) ?? '';
+  if (text === '' || to.path !== undefined) return to;
+  const v6 = text.includes(':') && !text.startsWith('[') && text.indexOf(':') !== text.lastIndexOf(':');
+  try {
+    const { host, port, kind } = parseAddress(v6 ? `[${text}]` : text, 0);
+    if (kind === 'numeric') {
+      return { ...to, localAddress: host.replace(/^\[|\]$/g, ''), localPort: port === 0 ? undefined : port };
+    }
+  } catch {
+    // Reported below, like a name.
+  }
+  u.log(ERROR, `invalid local address "${text}"`);
+  return to;
+};
+
+/** The connection that an attempt opened is there. */
+export const connected = (u: Upstream): void => {
+  const { connection } = u;
+  if (!connection || u.phase !== CONNECTING) return;
+  if (u.conf.socketKeepalive) connection.socket.setKeepAlive(true);
+  established(u, connection);
+};
+
+const established = (u: Upstream, connection: Connection): void => {
+  u.attempt.connectTime = monotonic() - u.attemptStarted;
+  u.reply = u.protocol.reply(u.request, u);
+  u.phase = AWAITING;
+  send(u, connection);
+};
+
+/** `(reused connection, idle 58.012s, request 12)`: what explains a close that nginx only reports. */
+const history = ({ peerConnection }: Upstream): string => {
+  if (!peerConnection) return '';
+  const { idle, requests } = peerConnection;
+  if (idle < 0) return ' (new connection)';
+  return ` (reused connection, idle ${(idle / 1000).toFixed(3)}s, request ${requests})`;
+};
+
+/** The peer has closed its side: the end of the reply, or too early. */
+export const onPeerEnd = (u: Upstream): void => {
+  const { phase } = u;
+  if (phase === TUNNELLING) {
+    tunnelEnded(u);
+    return;
+  }
+  if (phase !== AWAITING && phase !== PASSING) return;
+  const { attempt } = u;
+  u.reply?.end();
+  if (u.attempt !== attempt || u.phase !== phase) return;
+  u.action = phase === AWAITING ? HEAD_ACTION : BODY_ACTION;
+  const { action } = u;
+  u.action = action + history(u);
+  u.log(ERROR, 'upstream prematurely closed connection');
+  u.action = action;
+  fail(u);
+};
+
+const fail = (u: Upstream): void => {
+  if (u.phase === PASSING) finalizeUpstream(u, 502);
+  else if (u.phase === TUNNELLING) tunnelEnded(u);
+  else next(u, NEXT.error);
+};
+
+/** The connection is gone: it could not be made, it broke, or an end came that was told by `onPeerEnd`. */
+export const onConnectionClosed = (u: Upstream): void => {
+  const error = u.connection?.error;
+  if (u.phase === CONNECTING) {
+    connectFailed(u, error);
+    return;
+  }
+  if (!error) {
+    onPeerEnd(u);
+    return;
+  }
+  if (u.phase === PASSING) u.action = BODY_ACTION;
+  else if (error.syscall === 'read' && u.phase === AWAITING) u.action = HEAD_ACTION;
+  const call = error.syscall === 'read' ? 'recv()' : 'writev()';
+  const { action } = u;
+  u.action = u.cached && !u.answered ? action + history(u) : action;
+  u.log(ERROR, `${call} failed (${errorText(error)})`);
+  u.action = action;
+  fail(u);
+};
+
+/** Failures of connect() that are told at once, with the address; nginx logs the others of these as critical. */
+const COMMON = new Set([
+  'ECONNREFUSED',
+  'EAGAIN',
+  'ECONNRESET',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+]);
+const LATER = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH']);
+
+const connectFailed = (u: Upstream, error: Connection['error']): void => {
+  const code = error?.code ?? '';
+  const reason = errorText(error) + (code === 'EADDRNOTAVAIL' ? ', out of local ports' : '');
+  const peer = u.peer;
+  if (error?.syscall === 'bind') {
+    u.log(CRIT, `bind(${u.conf.bind?.text(u.request) ?? ''}) failed (${reason})`);
+    finalizeUpstream(u, 500);
+    return;
+  }
+  if (peer && (peer.to.path !== undefined || !LATER.has(code))) {
+    u.log(COMMON.has(code) ? ERROR : CRIT, `connect() to ${peer.name} failed (${reason})`);
+  } else {
+    u.log(ERROR, `connect() failed (${reason})`);
+  }
+  next(u, NEXT.error);
+};
+
+/** A timeout of the connection, or the end of a pause that `limit_rate` made. */
+export const onTimedOut = (u: Upstream): void => {
+  if (u.limited) {
+    u.limited = false;
+    resume(u);
+    return;
+  }
+  if (u.phase === CONNECTING || u.phase === AWAITING) {
+    if (u.phase === AWAITING && u.bodySent) u.action = HEAD_ACTION;
+    next(u, NEXT.timeout);
+    return;
+  }
+  if (u.phase !== PASSING && u.phase !== TUNNELLING) return;
+  if (u.phase === PASSING) u.action = BODY_ACTION;
+  u.log(u.phase === TUNNELLING ? INFO : ERROR, 'upstream timed out (110: Connection timed out)');
+  finalizeUpstream(u, u.phase === TUNNELLING ? 504 : 502);
+};

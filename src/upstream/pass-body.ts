@@ -1,0 +1,136 @@
+/** The body of a reply on its way to the client, held in memory or on disk where the client is slow. */
+import { finalize } from '../http/finalize.ts';
+import { FLUSH, LAST, NOTHING } from '../http/output.ts';
+import { ERROR as CUT, OK } from '../http/verdict.ts';
+import { CRIT, WARN } from '../log/levels.ts';
+import { errorText } from '../platform/errno.ts';
+import { PEER_OK } from './contract.ts';
+import { finalizeUpstream, release, stopClock } from './next.ts';
+import { passTrailers } from './pass-head.ts';
+import { Spool } from './spool.ts';
+import { BODY_ACTION, DRAINING, OVER, PASSING, TUNNELLING } from './states.ts';
+import { tunnelBytes } from './tunnel.ts';
+import type { Upstream } from './upstream.ts';
+
+/** A decoded piece. It is written when the next one comes, the reply ends, or all that was read is used up. */
+export const passBody = (u: Upstream, bytes: Uint8Array): boolean => {
+  if (u.phase === TUNNELLING) {
+    tunnelBytes(u, bytes);
+    return true;
+  }
+  u.attempt.length += bytes.length;
+  if (u.pending && u.pending.length > 0) flushPending(u, 0);
+  if (u.phase !== PASSING) return false;
+  u.pending = bytes;
+  return true;
+};
+
+/** Gives the pending piece to the client, or keeps it until the client can take it. */
+export const flushPending = (u: Upstream, flags: number): void => {
+  const { pending: bytes, request, spool } = u;
+  u.pending = undefined;
+  if (!bytes || u.phase !== PASSING || u.discarding) return;
+  if (request.stream.congested || (spool !== undefined && !spool.empty)) {
+    hold(u, bytes);
+    return;
+  }
+  request.sink.write(request, bytes, u.buffering ? flags : flags | FLUSH);
+  if (!u.buffering && request.stream.congested) pauseReading(u);
+};
+
+/** Keeps a piece for later. Reading stops when there is no more room for it. */
+const hold = (u: Upstream, bytes: Uint8Array): void => {
+  if (bytes.length === 0) return;
+  const { conf } = u;
+  if (!u.spool) {
+    const memory = conf.buffers.count * conf.buffers.size + conf.bufferSize;
+    const file = u.buffering ? conf.maxTempFileSize : 0;
+    u.spool = new Spool(memory, file, conf.tempPath, (path) =>
+      u.log(WARN, `an upstream response is buffered to a temporary file ${path}`),
+    );
+  }
+  try {
+    u.spool.add(bytes);
+  } catch (error) {
+    u.log(CRIT, `a temporary file in "${conf.tempPath.path}" failed (${errorText(error)})`);
+    finalizeUpstream(u, 500);
+    return;
+  }
+  if (!u.buffering || u.spool.full) pauseReading(u);
+};
+
+const pauseReading = (u: Upstream): void => {
+  const { connection } = u;
+  if (!connection) return;
+  connection.pause();
+  connection.timer.stop();
+};
+
+/** `proxy_limit_rate`: waits with reading until what has been read is due. */
+export const throttle = (u: Upstream): void => {
+  const { connection, limitRate, attempt } = u;
+  if (!connection || u.phase !== PASSING) return;
+  const due = limitRate * (Math.floor(Date.now() / 1000) - u.limitSince + 1);
+  const ahead = attempt.length - due;
+  if (ahead < 0) return;
+  u.limited = true;
+  connection.pause();
+  connection.timer.start((ahead * 1000) / limitRate + 1);
+};
+
+/** The client, or the rate, allows more. */
+export const resume = (u: Upstream): void => {
+  const { request, spool } = u;
+  if (spool && !spool.empty) {
+    if (u.limited) return;
+    let done: boolean;
+    try {
+      done = spool.drain(request, u.phase === DRAINING);
+    } catch (error) {
+      u.log(CRIT, `reading a temporary file failed (${errorText(error)})`);
+      finalizeUpstream(u, 500);
+      return;
+    }
+    if (done && u.phase === DRAINING) {
+      finish(u);
+      return;
+    }
+  }
+  const { connection } = u;
+  if (u.phase !== PASSING || !connection?.paused || u.limited) return;
+  if (u.buffering ? u.spool?.full : request.stream.congested) return;
+  connection.timer.start(u.conf.readTimeout);
+  connection.resume();
+};
+
+/** The reply is complete: its connection is free, and the client gets the rest. */
+export const passEnd = (u: Upstream, keep: boolean): void => {
+  if (u.phase !== PASSING) return;
+  const { request, spool, pending } = u;
+  u.keep = keep;
+  stopClock(u);
+  release(u, PEER_OK);
+  if (u.discarding) {
+    finalizeUpstream(u, CUT);
+    return;
+  }
+  u.action = BODY_ACTION;
+  passTrailers(u);
+  if (spool !== undefined && !spool.empty) {
+    u.phase = DRAINING;
+    if (pending) hold(u, pending);
+    return;
+  }
+  u.phase = OVER;
+  request.sink.write(request, pending ?? NOTHING, LAST);
+  finish(u);
+};
+
+const finish = (u: Upstream): void => {
+  const { request } = u;
+  u.spool?.close();
+  u.spool = undefined;
+  u.phase = OVER;
+  if (request.producer === u) request.producer = undefined;
+  finalize(request, OK);
+};

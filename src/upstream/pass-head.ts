@@ -1,0 +1,198 @@
+/** The head of a reply: what it asks of us, and what of it the client sees. */
+
+import { parseNumber, parseSize } from '../config/numbers.ts';
+import { finalize, sendHeader } from '../http/finalize.ts';
+import { NOTHING } from '../http/output.ts';
+import type { Request } from '../http/request.ts';
+import { OK } from '../http/verdict.ts';
+import { INFO } from '../log/levels.ts';
+import { monotonic } from '../net/timers.ts';
+import { accelRedirect } from './accel-redirect.ts';
+import { IGNORE } from './contract.ts';
+import { close, finalizeUpstream, passedOver } from './next.ts';
+import type { ReplyHead } from './reply-head.ts';
+import {
+  ACCEL_BUFFERING,
+  ACCEL_LIMIT_RATE,
+  ACCEL_REDIRECT,
+  ACCEPT_RANGES,
+  CONNECTION,
+  CONTENT_LENGTH,
+  CONTENT_TYPE,
+  DATE,
+  KEEP_ALIVE,
+  LOCATION,
+  PLAIN,
+  REFRESH,
+  type ReplyName,
+  SERVER,
+  SET_COOKIE,
+  TRANSFER_ENCODING,
+  UPGRADE,
+} from './reply-name.ts';
+import { BODY_ACTION, PASSING } from './states.ts';
+import { beginTunnel } from './tunnel.ts';
+import type { Upstream } from './upstream.ts';
+
+/** Kinds of lines that ask something of the engine. */
+const ASKING = (1 << ACCEL_REDIRECT) | (1 << ACCEL_LIMIT_RATE) | (1 << ACCEL_BUFFERING);
+
+/** A complete head: passes it on, or does what else it leads to (false: this attempt is over). */
+export const passHead = (u: Upstream): boolean => {
+  const { head, request, attempt } = u;
+  attempt.status = head.status;
+  attempt.headerTime = monotonic() - u.attemptStarted;
+  if (head.status >= 300 && passedOver(u)) return false;
+  if ((head.seen & ASKING) !== 0) obey(u, head);
+  if (
+    (head.seen & (1 << ACCEL_REDIRECT)) !== 0 &&
+    (u.conf.ignoreHeaders & IGNORE['X-Accel-Redirect']) === 0
+  ) {
+    redirect(u);
+    return false;
+  }
+  if (u.discarding) {
+    u.phase = PASSING;
+    return true;
+  }
+  copyHead(u);
+  u.headerSent = true;
+  if (head.upgrade) return beginTunnel(u);
+  if (!sendHeader(request)) return false;
+  if (request.headerOnly) {
+    finalizeUpstream(u, OK);
+    return false;
+  }
+  u.phase = PASSING;
+  u.action = BODY_ACTION;
+  if (!u.buffering) {
+    // An empty piece: the head goes to the client at once, with the body where that has come too.
+    u.pending = NOTHING;
+    request.limitRate = 0;
+  } else if (u.conf.limitRate) {
+    u.limitRate = parseSize(u.conf.limitRate.text(request)) ?? 0;
+    u.limitSince = Math.floor(Date.now() / 1000);
+  }
+  return true;
+};
+
+/** X-Accel-Limit-Rate and X-Accel-Buffering. */
+const obey = (u: Upstream, head: ReplyHead): void => {
+  const { conf } = u;
+  const rate = head.value(ACCEL_LIMIT_RATE);
+  if (rate !== undefined && (conf.ignoreHeaders & IGNORE['X-Accel-Limit-Rate']) === 0) {
+    const bytes = parseNumber(rate);
+    if (bytes !== undefined) u.request.limitRate = bytes;
+  }
+  if (conf.fixedBuffering || (conf.ignoreHeaders & IGNORE['X-Accel-Buffering']) !== 0) return;
+  for (let i = 0; i < head.names.length; i++) {
+    if (head.names[i]?.kind !== ACCEL_BUFFERING) continue;
+    const value = head.values[i]?.toLowerCase();
+    if (value === 'no') u.buffering = false;
+    else if (value === 'yes') u.buffering = true;
+  }
+};
+
+const redirect = (u: Upstream): void => {
+  const { request, head } = u;
+  if (!close(u)) return;
+  if (request.producer === u) request.producer = undefined;
+  if (u.discarding) return;
+  const status = accelRedirect(request, head, (name, value) => copyLine(u, name, value));
+  if (status !== OK) finalize(request, status);
+};
+
+const copyHead = (u: Upstream): void => {
+  const { head, request, conf } = u;
+  const { names, values } = head;
+  const { out } = request;
+  const { hidden } = conf;
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    if (!name || hidden.has(name.lower)) continue;
+    const value = values[i] ?? '';
+    if (name.kind === PLAIN) out.lines.push(name.text, value);
+    else copyLine(u, name, value);
+  }
+  out.status = head.status;
+  out.statusLine = head.statusLine;
+  out.contentLength = head.contentLength;
+  if (conf.forceRanges) out.acceptRanges = true;
+};
+
+/** A line that is not simply passed on. */
+const copyLine = (u: Upstream, name: ReplyName, value: string): void => {
+  const { request, protocol } = u;
+  const { out } = request;
+  switch (name.kind) {
+    case CONTENT_LENGTH:
+    case CONNECTION:
+    case KEEP_ALIVE:
+    case TRANSFER_ENCODING:
+      return;
+    case CONTENT_TYPE:
+      out.contentType = value;
+      return;
+    case DATE:
+      out.date = value;
+      return;
+    case SERVER:
+      out.server = value;
+      return;
+    case LOCATION:
+      out.add(name.text, protocol.rewriteRedirect?.(request, value) ?? value);
+      return;
+    case REFRESH:
+      out.add(name.text, refresh(u, request, value));
+      return;
+    case SET_COOKIE:
+      out.add(name.text, protocol.rewriteCookie?.(request, value) ?? value);
+      return;
+    case ACCEPT_RANGES:
+      if (!u.conf.forceRanges) out.add(name.text, value);
+      return;
+    case UPGRADE:
+      if (request.version < 2000) out.add(name.text, value);
+      return;
+    default:
+      out.add(name.text, value);
+  }
+};
+
+/** `5; url=http://...`: the address in it is rewritten as a Location would be. */
+const refresh = (u: Upstream, request: Request, value: string): string => {
+  const rewrite = u.protocol.rewriteRedirect;
+  const at = rewrite ? value.toLowerCase().indexOf('url=') : -1;
+  return rewrite && at >= 0 ? value.slice(0, at + 4) + rewrite(request, value.slice(at + 4)) : value;
+};
+
+/** An interim reply: Early Hints go to the client where `early_hints` lets them. */
+export const passInterim = (u: Upstream, status: number, lines: readonly string[]): boolean => {
+  const { conf, request, head } = u;
+  head.clear();
+  if (!conf.passEarlyHints || status !== 103) return true;
+  u.hintsLength += lines.reduce((sum, text) => sum + text.length + 2, 0);
+  if (u.hintsLength > conf.bufferSize) {
+    u.log(INFO, 'upstream sent too big early hints');
+    return true;
+  }
+  const passed: string[] = [];
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i] ?? '';
+    if (!conf.hidden.has(name.toLowerCase())) passed.push(name, lines[i + 1] ?? '');
+  }
+  request.stream.writeInterim(request, '103 Early Hints', passed);
+  return true;
+};
+
+/** The trailer lines that the client may see. */
+export const passTrailers = (u: Upstream): void => {
+  const { trailers } = u.head;
+  if (!trailers || !u.conf.passTrailers) return;
+  const passed: string[] = [];
+  for (let i = 0; i < trailers.length; i += 2) {
+    const name = trailers[i] ?? '';
+    if (!u.conf.hidden.has(name.toLowerCase())) passed.push(name, trailers[i + 1] ?? '');
+  }
+  u.request.out.trailers = passed;
+};

@@ -1,0 +1,94 @@
+/** HTTP/1 as a client: what `proxy_pass` speaks. One object per location, or per request where variables say where to go. */
+import type { Request } from '../../../http/request.ts';
+import type { Template } from '../../../http/template.ts';
+import type { Protocol } from '../../contract.ts';
+import { HttpReply, type ReplyOptions, type ReplyTarget } from './reply.ts';
+import { compileHead, type HeadBuilder, type HeadOptions, type SentBody } from './request-head.ts';
+import { requestUri, type Target } from './target.ts';
+
+/** As many replies as are kept for use again. */
+const MOST_SPARE = 64;
+
+type Rewrite = ((request: Request, value: string) => string) | undefined;
+
+/** What a location says about all of its requests, wherever they go. */
+export interface HttpOptions extends HeadOptions, ReplyOptions {
+  /** A body may have to be sent in chunks. */
+  readonly streams: boolean;
+  readonly rewriteRedirect: Rewrite;
+  readonly rewriteCookie: Rewrite;
+}
+
+/** The compiled form, shared by the protocol objects of a location. */
+export class HttpSettings {
+  readonly head: HeadBuilder;
+  readonly reply: ReplyOptions;
+  readonly version: number;
+  readonly method: Template | undefined;
+  readonly plainBody: boolean;
+  readonly rewriteRedirect: Rewrite;
+  readonly rewriteCookie: Rewrite;
+  readonly spare: HttpReply[] = [];
+
+  constructor(options: HttpOptions) {
+    this.head = compileHead(options);
+    this.reply = { bufferSize: options.bufferSize, passTrailers: options.passTrailers };
+    this.version = options.version;
+    this.method = options.method;
+    this.plainBody = !options.streams || options.version < 1001;
+    this.rewriteRedirect = options.rewriteRedirect;
+    this.rewriteCookie = options.rewriteCookie;
+  }
+}
+
+export class HttpProtocol implements Protocol {
+  readonly scheme = 'http://';
+  readonly plainBody: boolean;
+  readonly needsLength: boolean;
+  readonly rewriteRedirect: Rewrite;
+  readonly rewriteCookie: Rewrite;
+
+  constructor(
+    readonly settings: HttpSettings,
+    readonly target: Target,
+  ) {
+    this.plainBody = settings.plainBody;
+    this.needsLength = settings.version < 1001;
+    this.rewriteRedirect = settings.rewriteRedirect;
+    this.rewriteCookie = settings.rewriteCookie;
+  }
+
+  uri(request: Request): string {
+    return requestUri(request, this.target);
+  }
+
+  head(request: Request, sent: SentBody): string {
+    return this.settings.head(request, sent, this.target);
+  }
+
+  bodyPiece(sent: SentBody, bytes: Uint8Array, last: boolean): readonly (string | Uint8Array)[] {
+    if (sent.bodyLength >= 0) return [bytes];
+    if (bytes.length === 0) return last ? ['0\r\n\r\n'] : [];
+    return [`${bytes.length.toString(16)}\r\n`, bytes, last ? '\r\n0\r\n\r\n' : '\r\n'];
+  }
+
+  reply(request: Request, upstream: ReplyTarget): HttpReply {
+    const { spare, reply: options } = this.settings;
+    const isHead = this.#asksForHead(request);
+    const present = spare.pop();
+    if (!present) return new HttpReply(upstream, request, options, isHead);
+    present.reset(upstream, request, options, isHead);
+    return present;
+  }
+
+  done(reply: HttpReply): void {
+    const { spare } = this.settings;
+    if (spare.length < MOST_SPARE) spare.push(reply);
+  }
+
+  #asksForHead(request: Request): boolean {
+    const { method } = this.settings;
+    const sent = method ? method.text(request) : request.method;
+    return sent.length === 4 && sent.toUpperCase() === 'HEAD';
+  }
+}
