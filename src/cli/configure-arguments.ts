@@ -1,4 +1,5 @@
 /** `configure arguments:` of `-V`: which of nginx's parts are there, in the words of its build. */
+import type { AnyModule } from '../config/contract.ts';
 import { PATHS } from './paths.ts';
 
 /** Modules that nginx builds unless told not to: module name here -> the word of `--without-...`. */
@@ -86,8 +87,10 @@ const DEFAULT_OFF: readonly (readonly [module: string, option: string])[] = [
 ];
 
 /** The words behind `configure arguments:`, from the names of the program's modules. */
-export const configureArguments = (modules: readonly { readonly name: string }[]): readonly string[] => {
-  const names = new Set(modules.map(({ name }) => name));
+export const configureArguments = (
+  modules: readonly Pick<AnyModule, 'name' | 'provides'>[],
+): readonly string[] => {
+  const names = new Set(modules.flatMap(({ name, provides = [] }) => [name, ...provides]));
   const words = [
     `--prefix=${PATHS.prefix.slice(0, -1)}`,
     `--conf-path=${PATHS.conf}`,

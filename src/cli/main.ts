@@ -4,7 +4,7 @@ import type { WorkerEntry } from '../process/invocation.ts';
 import { versionText } from '../process/version.ts';
 import { type ControlSignal, type Options, parseArguments, UsageError } from './arguments.ts';
 import { helpText } from './help.ts';
-import { complain, print, showMessage } from './terminal.ts';
+import { complain, print, showMessage, terminalHint } from './terminal.ts';
 
 /** What the command line runs. */
 export interface CliProgram {
@@ -33,7 +33,7 @@ const signalProcess = async (signal: ControlSignal, options: Options, program: P
   const invocation = invocationOf(options);
   const early = builtInLog(invocation, showMessage);
   try {
-    const cycle = readCycle(program, invocation, early);
+    const cycle = readCycle(program, invocation, early, { hint: terminalHint() });
     return await control(signal, cycle.settings.pidFile, early);
   } catch (error) {
     if (!(error instanceof CycleFailure)) throw error;
@@ -55,7 +55,12 @@ const perform = async (options: Options, cli: CliProgram): Promise<number> => {
       import('./test-config.ts'),
     ]);
     const { quiet, dump } = options;
-    return testConfiguration(program, invocationOf(options), { quiet, dump, console: showMessage });
+    return testConfiguration(program, invocationOf(options), {
+      quiet,
+      dump,
+      console: showMessage,
+      hint: terminalHint(),
+    });
   }
   if (options.signal) return signalProcess(options.signal, options, program);
   const [{ invocationOf }, { run }] = await Promise.all([
@@ -67,6 +72,7 @@ const perform = async (options: Options, cli: CliProgram): Promise<number> => {
     invocation: invocationOf(options),
     worker: cli.worker,
     console: showMessage,
+    hint: terminalHint(),
     version: versionText(),
   });
 };

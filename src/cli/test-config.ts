@@ -1,13 +1,14 @@
 /** `-t` and `-T`: reads the configuration, says what is wrong with it, and changes nothing. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { dump } from '../config/dump.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import type { Console } from '../log/error-log-file.ts';
 import { EMERG, INFO } from '../log/levels.ts';
 import { bytePath } from '../platform/byte-path.ts';
 import { errorText } from '../platform/errno.ts';
 import type { Program } from '../process/contract.ts';
-import { type Cycle, CycleFailure, readCycle } from '../process/cycle.ts';
+import { CycleFailure, readCycle } from '../process/cycle.ts';
 import type { Invocation } from '../process/invocation.ts';
 import { mainLogFiles, ProcessLog } from '../process/process-log.ts';
 import { complain, print } from './terminal.ts';
@@ -16,6 +17,7 @@ export interface TestOptions {
   readonly quiet: boolean;
   readonly dump: boolean;
   readonly console: Console;
+  readonly hint: ((lines: readonly string[]) => void) | undefined;
 }
 
 /** Whether a start could open a file for writing; asked without touching it. */
@@ -31,7 +33,7 @@ const isWritable = (path: string, log: ErrorLog): boolean => {
 
 /** Tests a configuration; the exit code. */
 export const testConfiguration = (program: Program, invocation: Invocation, options: TestOptions): number => {
-  const { quiet, dump, console } = options;
+  const { quiet, console, hint } = options;
   // Without -e stderr nginx writes to its log too: here nothing is opened for writing.
   const log =
     invocation.errorLog === 'stderr'
@@ -42,7 +44,7 @@ export const testConfiguration = (program: Program, invocation: Invocation, opti
   };
   try {
     const syntaxOk = (): void => say(`the configuration file ${invocation.file} syntax is ok`);
-    const cycle = readCycle(program, invocation, log, { testing: true, syntaxOk });
+    const cycle = readCycle(program, invocation, log, { testing: true, hint, syntaxOk });
     const { settings, services, main } = cycle;
     const files = [
       settings.pidFile,
@@ -52,7 +54,7 @@ export const testConfiguration = (program: Program, invocation: Invocation, opti
     for (const file of files) if (!isWritable(file, log)) throw new CycleFailure(file);
     say(`configuration file ${invocation.file} test is successful`);
     for (const line of program.advise?.(main) ?? []) say(line);
-    if (dump) print(1, dumpOf(cycle));
+    if (options.dump) print(1, dump(cycle.record.files));
     return 0;
   } catch (error) {
     if (!(error instanceof CycleFailure)) throw error;
@@ -60,7 +62,3 @@ export const testConfiguration = (program: Program, invocation: Invocation, opti
     return 1;
   }
 };
-
-/** Each file once, in nginx's form. */
-const dumpOf = (cycle: Cycle): string =>
-  cycle.record.files.map(({ path, text }) => `# configuration file ${path}:\n${text}\n`).join('');

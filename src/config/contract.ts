@@ -193,12 +193,15 @@ export type Conf<D extends Table> = {
 export interface Module<D extends Table, X> {
   /** As nginx calls it, without `ngx_` and `_module`: `http_proxy`. */
   readonly name: string;
+  /** Other modules of nginx whose work this one does too: for `-V`. */
+  readonly provides?: readonly string[];
   readonly directives: D;
   /** Work across directives, once per level that is kept (a location, a server), at load. */
   derive?(conf: Conf<D>, scope: Scope): X;
 }
 export interface AnyModule {
   readonly name: string;
+  readonly provides?: readonly string[];
   readonly directives: Table;
 }
 export type ConfOf<M> = M extends Module<infer D, infer X> ? Conf<D> & X : never;

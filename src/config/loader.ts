@@ -180,7 +180,9 @@ class Loader {
   #declared(args: ReadArgs, { module, key, row }: Entry, body: Body | undefined): void {
     check(args, { isBlock: row.kind === 'block', arity: arityOf(row) }, body);
     const { scope } = args;
-    if (scope.set.has(key) && !repeats(row)) args.failDirective('is duplicate');
+    // Modules may share a key (proxy_* and fastcgi_* rows): a value is a second one only in its own module.
+    const isSet = row.kind === 'value' ? key in (scope.own.get(module) ?? {}) : scope.set.has(key);
+    if (isSet && !repeats(row)) args.failDirective('is duplicate');
     if (row.kind === 'value') {
       const own = scope.own.get(module) ?? {};
       own[key] = row.parser.parse(args, own[key]);

@@ -173,6 +173,5 @@ export const compileHttp = (build: HttpBuild, modules: readonly AnyHttpModule[])
     runtime.serverRewrite = phases.get('server-rewrite') ?? [];
     runtime.locations = compiler.table(scope) ?? EMPTY;
   }
-  build.upstreams.complete();
   build.variables.bind();
 };

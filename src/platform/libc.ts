@@ -1,6 +1,7 @@
 /**
- * The C library, reached through koffi: what Node does not offer. The one file that knows koffi. Everything is
- * loaded at the first use, and where koffi has no binary for the machine `LibcMissing` says what needs it.
+ * The C library, reached through koffi: what Node does not offer, sockets first. The one file that loads koffi; the
+ * others of this folder ask it for their calls. Everything is loaded at the first use, and where koffi has no binary
+ * for the machine `LibcMissing` says what needs it.
  */
 import { createRequire } from 'node:module';
 import type { KoffiFunc, LibraryHandle } from 'koffi';
@@ -74,7 +75,8 @@ const load = (): Calls => {
   };
 };
 
-const libc = (): Calls => {
+/** The library's calls, and koffi for those that only one file wants. Throws LibcMissing. */
+export const libc = (): Calls => {
   calls ??= load();
   return calls;
 };
@@ -89,10 +91,12 @@ export const libcAvailable = (): boolean => {
   }
 };
 
-const fail = (call: string): never => {
+/** Throws the SystemError of a call that has just failed. */
+export const fail = (call: string): never => {
   throw new SystemError(call, libc().koffi.errno());
 };
-const check = (call: string, result: number): number => (result < 0 ? fail(call) : result);
+/** The result of a call, unless it says by being negative that it failed: throws SystemError. */
+export const check = (call: string, result: number): number => (result < 0 ? fail(call) : result);
 
 const FAMILY = { unix: 1, ipv4: 2, ipv6: 10 } as const;
 export type Family = keyof typeof FAMILY;
@@ -245,94 +249,6 @@ export const replaceDescriptor = (from: number, to: number): void => {
 export const closeOnExec = (fd: number): void => {
   const flags = check('fcntl()', libc().fcntl(fd, F_GETFD, 0));
   check('fcntl()', libc().fcntl(fd, F_SETFD, flags | 1));
-};
-
-const LIMITS = { RLIMIT_CORE: 4, RLIMIT_NOFILE: 7 } as const;
-
-/** Sets both the soft and the hard limit. Throws SystemError. */
-export const setLimit = (limit: keyof typeof LIMITS, value: number): void => {
-  const call: KoffiFunc<(resource: number, limits: Buffer) => number> = libc().library.func(
-    'int setrlimit(int resource, const void *limits)',
-  );
-  const bytes = Buffer.alloc(16);
-  bytes.writeBigUInt64LE(BigInt(value), 0);
-  bytes.writeBigUInt64LE(BigInt(value), 8);
-  check(`setrlimit(${limit}, ${value})`, call(LIMITS[limit], bytes));
-};
-
-/** The soft and the hard limit; Infinity for none. Throws SystemError. */
-export const getLimit = (limit: keyof typeof LIMITS): { readonly soft: number; readonly hard: number } => {
-  const call: KoffiFunc<(resource: number, limits: Buffer) => number> = libc().library.func(
-    'int getrlimit(int resource, void *limits)',
-  );
-  const bytes = Buffer.alloc(16);
-  check(`getrlimit(${limit})`, call(LIMITS[limit], bytes));
-  const value = (at: number): number => {
-    const raw = bytes.readBigUInt64LE(at);
-    return raw === 0xffffffffffffffffn ? Number.POSITIVE_INFINITY : Number(raw);
-  };
-  return { soft: value(0), hard: value(8) };
-};
-
-/** `worker_priority`: the nice value of this process. Throws SystemError. */
-export const setPriority = (nice: number): void => {
-  const call: KoffiFunc<Int> = libc().library.func('int setpriority(int which, uint32 who, int nice)');
-  check(`setpriority(${nice})`, call(0, 0, nice));
-};
-
-const PR_SET_DUMPABLE = 4;
-const PR_SET_KEEPCAPS = 8;
-
-/** Allows a core file after the user was changed. Throws SystemError. */
-export const allowCoreDump = (): void => {
-  const call: KoffiFunc<Int> = libc().library.func('int prctl(int option, long a, long b, long c, long d)');
-  check('prctl(PR_SET_DUMPABLE)', call(PR_SET_DUMPABLE, 1, 0, 0, 0));
-};
-
-/** Whether capabilities survive the change of the user (`proxy_bind ... transparent`). Throws SystemError. */
-export const keepCapabilities = (on: boolean): void => {
-  const call: KoffiFunc<Int> = libc().library.func('int prctl(int option, long a, long b, long c, long d)');
-  check('prctl(PR_SET_KEEPCAPS, 1)', call(PR_SET_KEEPCAPS, on ? 1 : 0, 0, 0, 0));
-};
-
-/** The user id and main group id of a name, from the system's databases; undefined when unknown. */
-export const userByName = (name: string): { readonly uid: number; readonly gid: number } | undefined => {
-  const { koffi, library } = libc();
-  const record = koffi.struct({ name: 'char *', password: 'char *', uid: 'uint32', gid: 'uint32' });
-  const found = library.func('getpwnam', koffi.pointer(record), ['str'])(name);
-  if (!found) return undefined;
-  const { uid, gid }: { uid: number; gid: number } = koffi.decode(found, record);
-  return { uid, gid };
-};
-
-/** The group id of a name; undefined when unknown. */
-export const groupByName = (name: string): number | undefined => {
-  const { koffi, library } = libc();
-  const record = koffi.struct({ name: 'char *', password: 'char *', gid: 'uint32' });
-  const found = library.func('getgrnam', koffi.pointer(record), ['str'])(name);
-  if (!found) return undefined;
-  const { gid }: { gid: number } = koffi.decode(found, record);
-  return gid;
-};
-
-/** The groups of a user, `gid` among them, become this process's. Throws SystemError. */
-export const initGroups = (user: string, gid: number): void => {
-  const call: KoffiFunc<(user: string, gid: number) => number> = libc().library.func(
-    'int initgroups(str user, uint32 gid)',
-  );
-  check(`initgroups(${user}, ${gid})`, call(user, gid));
-};
-
-/** `bytes` of an open file as memory that every process mapping it shares. Throws SystemError. */
-export const mapDescriptor = (fd: number, bytes: number): ArrayBuffer => {
-  const { koffi, library } = libc();
-  const call: KoffiFunc<
-    (at: null, bytes: number, protect: number, flags: number, fd: number, offset: number) => bigint
-  > = library.func('void *mmap(void *at, size_t bytes, int protect, int flags, int fd, int64_t offset)');
-  const [PROT_READ_WRITE, MAP_SHARED] = [3, 1];
-  const at = call(null, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0);
-  if (BigInt.asIntN(64, at) === -1n) fail('mmap()');
-  return koffi.view(at, bytes);
 };
 
 const SOCK_DGRAM = 2;

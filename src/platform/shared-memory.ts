@@ -1,6 +1,19 @@
 /** Memory that several processes share: a file, mapped. */
 import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
-import { mapDescriptor } from './libc.ts';
+import type { KoffiFunc } from 'koffi';
+import { fail, libc } from './libc.ts';
+
+/** `bytes` of an open file as memory that every process mapping it shares. Throws SystemError. */
+const mapDescriptor = (fd: number, bytes: number): ArrayBuffer => {
+  const { koffi, library } = libc();
+  const call: KoffiFunc<
+    (at: null, bytes: number, protect: number, flags: number, fd: number, offset: number) => bigint
+  > = library.func('void *mmap(void *at, size_t bytes, int protect, int flags, int fd, int64_t offset)');
+  const [PROT_READ_WRITE, MAP_SHARED] = [3, 1];
+  const at = call(null, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+  if (BigInt.asIntN(64, at) === -1n) fail('mmap()');
+  return koffi.view(at, bytes);
+};
 
 /**
  * Maps `bytes` of a file (a path, made when it is missing, or an open descriptor) as an ArrayBuffer that is the

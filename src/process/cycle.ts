@@ -1,5 +1,6 @@
 /** One configuration as processes need it: read, checked, and turned into services that do nothing yet. */
 import { ConfError, type Scope } from '../config/contract.ts';
+import { hints } from '../config/diagnostics.ts';
 import { load } from '../config/loader.ts';
 import { disk, type Source, type SourceRecord } from '../config/source.ts';
 import type { ErrorLog } from '../log/error-log.ts';
@@ -31,6 +32,8 @@ export interface ReadOptions {
   readonly testing?: boolean;
   /** Where the text comes from; the disk when left out. */
   readonly source?: Source;
+  /** Shows, below each error, the line at fault and what may be meant: people at a terminal want it. */
+  readonly hint?: ((lines: readonly string[]) => void) | undefined;
   /** Called when all statements are read and right; what the whole lacks is found after that. */
   readonly syntaxOk?: () => void;
 }
@@ -40,7 +43,7 @@ export const readCycle = (
   program: Program,
   invocation: Invocation,
   log: ErrorLog,
-  { testing = false, source = disk, syntaxOk }: ReadOptions = {},
+  { testing = false, source = disk, hint, syntaxOk }: ReadOptions = {},
 ): Cycle => {
   const loaded = load({
     file: invocation.file,
@@ -52,7 +55,11 @@ export const readCycle = (
     source,
     warn: (message) => log.write(WARN, message),
   });
-  for (const error of loaded.errors) log.write(EMERG, error.message);
+  const report = (error: ConfError): void => {
+    log.write(EMERG, error.message);
+    hint?.(hints(error, loaded.record.files));
+  };
+  loaded.errors.forEach(report);
   if (loaded.errors.length > 0) throw new CycleFailure('the configuration has mistakes');
   const { main } = loaded;
   try {
@@ -67,7 +74,7 @@ export const readCycle = (
     return { main, settings, services, listens, zones, record: loaded.record };
   } catch (error) {
     if (!(error instanceof ConfError)) throw error;
-    log.write(EMERG, error.message);
+    report(error);
     throw new CycleFailure(error.message);
   }
 };

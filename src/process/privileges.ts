@@ -3,14 +3,8 @@ import type { ErrorLog } from '../log/error-log.ts';
 import { ALERT, EMERG } from '../log/levels.ts';
 import { bytePath } from '../platform/byte-path.ts';
 import { errorText } from '../platform/errno.ts';
-import {
-  allowCoreDump,
-  initGroups,
-  LibcMissing,
-  SystemError,
-  setLimit,
-  setPriority,
-} from '../platform/libc.ts';
+import { LibcMissing, SystemError } from '../platform/libc.ts';
+import { allowCoreDump, initGroups, setLimit, setPriority } from '../platform/process-calls.ts';
 import type { Settings } from './settings.ts';
 import { isRoot } from './user.ts';
 

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly worker: WorkerEntry;
   /** Shows a message where the program was started: `[emerg] MESSAGE`. */
   readonly console: Console;
+  /** Shows what helps to mend an error, where a person sees it. */
+  readonly hint: ((lines: readonly string[]) => void) | undefined;
   /** The program's name and version, for the log's first line. */
   readonly version: string;
 }
@@ -60,7 +62,7 @@ const start = async (options: RunOptions, early: ProcessLog, daemon: boolean): P
   const { program, invocation, console } = options;
   const inherited = inheritedSockets(process.env[INHERITED], early);
   delete process.env[INHERITED];
-  const cycle: Cycle = readCycle(program, invocation, early);
+  const cycle: Cycle = readCycle(program, invocation, early, { hint: options.hint });
   const { settings, listens } = cycle;
   const log = masterLog(cycle, invocation, console);
   const workers = settings.master ? settings.workers : 1;

@@ -1,6 +1,6 @@
 /** What the main and events directives come to, for those who run processes. */
 import { ConfError, resolve, type Scope } from '../config/contract.ts';
-import { groupByName, userByName } from '../platform/libc.ts';
+import { groupByName, userByName } from '../platform/accounts.ts';
 import { coreModule } from './core-module.ts';
 import { eventsKey } from './events-module.ts';
 import { isRoot, type User } from './user.ts';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EDGE_CASES } from '../kit/edge-cases.ts';
+import { EDGE_BODIES } from '../kit/edge-bodies.ts';
+import { EDGE_HEADS } from '../kit/edge-heads.ts';
 import { startFcgiBackend } from '../kit/fcgi-backend.ts';
 import type { Backend } from '../kit/http-backend.ts';
 import { reply, startBackend } from '../kit/http-backend.ts';
@@ -19,7 +20,7 @@ const CUT = 500;
 const AT_ONCE = 20;
 const SEED = Number(process.env.ABUSE_SEED ?? 20_240_305);
 
-const SEEDS = Object.values(EDGE_CASES)
+const SEEDS = Object.values({ ...EDGE_BODIES, ...EDGE_HEADS })
   .flat()
   .map((each) => each.bytes);
 

@@ -1,7 +1,8 @@
 /** Malformed and borderline requests: the status, the close, the log, and what the backend must never see. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { EDGE_CASES } from '../kit/edge-cases.ts';
+import { EDGE_BODIES } from '../kit/edge-bodies.ts';
+import { EDGE_HEADS } from '../kit/edge-heads.ts';
 import type { Backend } from '../kit/http-backend.ts';
 import { reply, startBackend } from '../kit/http-backend.ts';
 import type { Subject } from '../kit/proxy.ts';
@@ -9,6 +10,7 @@ import { startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
 import { Wire } from '../kit/wire.ts';
 
+const EDGE_CASES = { ...EDGE_BODIES, ...EDGE_HEADS };
 const rig = new Rig();
 let proxy: Subject;
 let backend: Backend;

@@ -92,10 +92,6 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     this.#state = address.proxyProtocol ? PROXY_HEADER : IDLE;
   }
 
-  get counters(): ClientCounters {
-    return this.counters;
-  }
-
   /** Begins to serve an accepted connection. */
   start(connection: Connection): void {
     this.connection = connection;

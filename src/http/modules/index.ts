@@ -10,6 +10,7 @@ import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
 import { headersModule } from './headers.ts';
 import { indexModule } from './index-module.ts';
+import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
 import { notModifiedModule } from './not-modified.ts';
 import { proxy } from './proxy.ts';
@@ -36,4 +37,5 @@ export const httpModules: readonly AnyHttpModule[] = [
   notModifiedModule,
   headersModule,
   rangeModule,
+  logModule,
 ];

@@ -99,6 +99,7 @@ const zone = (args: Args): void => {
 
 export const upstream = httpModule({
   name: 'http_upstream',
+  provides: ['http_upstream_keepalive', 'http_upstream_zone'],
   directives: {
     upstream: block({
       in: ['http'],

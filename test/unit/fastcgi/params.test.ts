@@ -32,7 +32,7 @@ function sent(
   }));
   variables.bind();
   const compiled = compileParams(params, pass);
-  const request = new Request(stream, server, undefined);
+  const request = new Request(stream, server, undefined, variables.slots);
   request.uri = '/a/b';
   for (const [name, value] of headers) {
     request.headers.names.push(internName(name));

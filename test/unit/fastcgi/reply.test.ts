@@ -358,6 +358,26 @@ describe('a FastCGI reply', () => {
     }
   });
 
+  it('serves again only when nothing of it is running', () => {
+    const spares: FastcgiReply[] = [];
+    const target = new Target();
+    const reply = new FastcgiReply(target, {
+      keep: true,
+      catchStderr: [],
+      spare: (one) => spares.push(one),
+    });
+    target.onReplyEnd = () => {
+      reply.retire();
+      assert.deepEqual(spares, []);
+    };
+    const bytes = answer(HEAD);
+    reply.feed(bytes, 0, bytes.length);
+    assert.deepEqual(spares, [reply]);
+    reply.restart(target);
+    reply.retire();
+    assert.deepEqual(spares, [reply, reply]);
+  });
+
   describe('with a head beyond the buffer', () => {
     const tooBig = ['invalid: upstream sent too big header'];
     const big: { name: string; bytes: Buffer; seen: string[] }[] = [

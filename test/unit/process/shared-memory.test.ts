@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { getLimit } from '../../../src/platform/libc.ts';
+import { getLimit } from '../../../src/platform/process-calls.ts';
 import { mapShared } from '../../../src/platform/shared-memory.ts';
 
 const EACH = 100_000;
