@@ -6,7 +6,7 @@ import { delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const TEST_TIMEOUT_MS = 120_000;
+const FILE_TIMEOUT_MS = 600_000;
 const CONCURRENCY = 2;
 
 const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
@@ -82,7 +82,7 @@ const run = spawnSync(
     '--enable-source-maps',
     '--test',
     `--test-concurrency=${CONCURRENCY}`,
-    `--test-timeout=${TEST_TIMEOUT_MS}`,
+    `--test-timeout=${FILE_TIMEOUT_MS}`,
     `--test-reporter=${reporter}`,
     '--test-reporter-destination=stdout',
     ...files,

@@ -2,7 +2,6 @@
 import { type Args, key, type Place, type Scope } from '../config/contract.ts';
 import type { RegexResult } from '../config/regex.ts';
 import { compileRegex } from '../config/regex.ts';
-import type { WorkerContext } from '../process/contract.ts';
 import type { Listen } from './listen.ts';
 import type { ServerName } from './server-names.ts';
 import type { Location, Server } from './location.ts';
@@ -52,9 +51,7 @@ export class HttpBuild {
   readonly compiled: Location[] = [];
   /** The numbers of stub_status for this worker. */
   readonly counters = new ClientCounters();
-  /** What modules open in a worker while it still has its rights: logs, keys. Each throws with a reason. */
-  readonly onPrepare: ((context: WorkerContext) => void)[] = [];
-  /** The log files that `onPrepare` opens, by full path. */
+  /** The log files that workers open, by full path. */
   readonly logFiles = new Set<string>();
   /** The locations written in each block, in order. */
   readonly inner = new Map<Scope, { readonly location: Location; readonly place: Place }[]>();

@@ -3,6 +3,7 @@ import type { ErrorPage } from './core-conf.ts';
 import { ERROR as ERROR_LEVEL } from '../log/levels.ts';
 import { enterLocation } from './enter-location.ts';
 import { programName } from './identity.ts';
+import { limitRate } from './limit-rate.ts';
 import { LAST, NOTHING, OWNED } from './output.ts';
 import { FIND_CONFIG, REWRITE, SERVER_REWRITE } from './phase-numbers.ts';
 import { discardBody } from './read-body.ts';
@@ -36,6 +37,7 @@ export const sendHeader = (request: Request): boolean => {
     request.out.statusLine = '';
   }
   if (request === request.main) {
+    limitRate(request);
     const filters = request.location.headerFilters;
     for (let i = 0; i < filters.length; i++) {
       filters[i]?.(request);

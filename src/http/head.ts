@@ -311,6 +311,8 @@ export const checkBuffers = (text: string, start: number, end: number, first: nu
     const lf = text.indexOf('\n', position);
     const next = lf < 0 || lf >= end ? end : lf + 1;
     const length = next - position;
+    // The empty line: what stands behind it is a body, which no header buffer has to hold.
+    if (line > 0 && (length === 1 || (length === 2 && text.charCodeAt(position) === 13)) && lf >= 0) return 0;
     if (used + length > capacity) {
       if (length > large.size || taken >= large.count) {
         return line === 0

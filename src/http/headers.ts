@@ -76,6 +76,9 @@ export class HeadersOut {
   /** Given by an upstream whose own is passed on (`proxy_pass_header Server`); '' for ours. */
   server = '';
   date = '';
+  /** An upstream whose own lines are passed on sent none: none is sent. */
+  withoutServer = false;
+  withoutDate = false;
   /** All other lines: name, value, name, value ... */
   readonly lines: string[] = [];
   /** Trailer lines, in the same form. */
@@ -118,5 +121,7 @@ export class HeadersOut {
     this.etag = '';
     this.contentEncoding = '';
     this.acceptRanges = false;
+    this.withoutServer = false;
+    this.withoutDate = false;
   }
 }

@@ -13,6 +13,8 @@ import { TempFile } from './temp-file.ts';
 const BUFFER = 0;
 const STREAM = 1;
 const DISCARD = 2;
+/** What has come is kept in memory, until it is known whether that is all. */
+const PREREAD = 3;
 
 /** What `feed` met that ends the request. */
 export const FINE = 0;
@@ -29,6 +31,8 @@ export class BodyReader implements RequestBody, ChunkSink {
   readonly #decoder: ChunkedDecoder | undefined;
   #then: ((request: Request) => void) | undefined = undefined;
   #consumer: BodyConsumer | undefined = undefined;
+  /** The pieces of one read that are streamed on together. */
+  readonly #batch: Uint8Array[] = [];
 
   constructor(
     readonly request: Request,
@@ -54,6 +58,24 @@ export class BodyReader implements RequestBody, ChunkSink {
     this.#consumer = undefined;
   }
 
+  /** What has been read goes to `consumer`, and all that comes after. False: it has been read whole, or in other ways. */
+  streamTo(consumer: BodyConsumer): boolean {
+    if (this.#mode !== PREREAD || this.complete) return false;
+    this.#mode = STREAM;
+    this.#consumer = consumer;
+    const read = this.pieces.splice(0);
+    if (read.length > 0) consumer.bodyPiece(this.request, joined(read));
+    return true;
+  }
+
+  #passBatch(): void {
+    const batch = this.#batch;
+    if (batch.length === 0) return;
+    const bytes = joined(batch);
+    batch.length = 0;
+    this.#consumer?.bodyPiece(this.request, bytes);
+  }
+
   /** Takes bytes from `start`; answers where the body ends in them, or `end`. Looks at `complete` and `failure` after. */
   feed(bytes: Buffer, start: number, end: number): number {
     const decoder = this.#decoder;
@@ -64,6 +86,7 @@ export class BodyReader implements RequestBody, ChunkSink {
       return start + take;
     }
     const stopped = decoder.decode(bytes, start, end, this);
+    this.#passBatch();
     if (decoder.failed && this.failure === FINE) {
       logRequest(this.request, ERROR_LEVEL, 'client sent invalid chunked body');
       this.failure = 400;
@@ -87,6 +110,8 @@ export class BodyReader implements RequestBody, ChunkSink {
     }
     this.length += bytes.length;
     if (this.#mode === BUFFER) this.#keep(bytes);
+    else if (this.#mode === PREREAD) this.pieces.push(Buffer.from(bytes));
+    else if (this.#decoder) this.#batch.push(bytes);
     else this.#consumer?.bodyPiece(this.request, bytes);
   }
 
@@ -133,6 +158,9 @@ export class BodyReader implements RequestBody, ChunkSink {
   }
 }
 
+const joined = (pieces: readonly Uint8Array[]): Uint8Array =>
+  pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+
 const expected = (request: Request): boolean => request.headers.contentLength > 0 || request.headers.chunked;
 
 /** Sends `100 Continue` where the client waits for it, once. */
@@ -154,8 +182,26 @@ export const readBody = (request: Request, then: (request: Request) => void): vo
   request.stream.readBody(reader);
 };
 
+/**
+ * Takes what has come of the body already, into memory. True: that is all of it (or there is none); else the
+ * client is held back until `streamBody` goes on. A body that is refused ends the request.
+ */
+export const prereadBody = (request: Request): boolean => {
+  if (request.body !== undefined || !expected(request) || request !== request.main) return true;
+  askForBody(request);
+  const reader = new BodyReader(request, PREREAD, undefined, undefined);
+  request.body = reader;
+  request.stream.readBody(reader);
+  if (!reader.complete && reader.failure === FINE) request.stream.pauseBody();
+  return reader.complete;
+};
+
 /** Gives the body to `consumer` as it comes. */
 export const streamBody = (request: Request, consumer: BodyConsumer): void => {
+  if (request.body instanceof BodyReader && request.body.streamTo(consumer)) {
+    request.stream.resumeBody();
+    return;
+  }
   if (request.body !== undefined || !expected(request) || request !== request.main) {
     consumer.bodyEnd(request);
     return;

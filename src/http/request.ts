@@ -36,6 +36,8 @@ export interface Stream extends BodySink {
   readonly headLength: number;
   /** The client is too slow: stop producing until `producer.resumeOutput`. */
   readonly congested: boolean;
+  /** A limited rate holds the reply back: it counts as congested. */
+  throttled?: boolean;
   /** Turns the reply's head into bytes; they go out with the first piece of the body. */
   writeHead(request: Request): void;
   /** An interim reply (100 Continue, 103 Early Hints): status line and lines, sent at once. */

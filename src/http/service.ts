@@ -65,6 +65,7 @@ const socketsOf = (build: HttpBuild): readonly Socket[] => {
 
 export class HttpService implements Service, ClientHost {
   readonly listens: readonly ListenSpec[];
+  readonly logFiles: readonly string[];
   readonly counters: ClientCounters;
   readonly slots: number;
   draining = false;
@@ -82,6 +83,7 @@ export class HttpService implements Service, ClientHost {
   ) {
     this.#sockets = socketsOf(build);
     this.listens = this.#sockets.map(({ spec }) => spec);
+    this.logFiles = [...build.logFiles];
     this.counters = build.counters;
     this.slots = build.variables.slots;
   }

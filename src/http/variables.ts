@@ -62,7 +62,7 @@ export class Variables {
     let best: VariableDefinition | undefined;
     let length = 0;
     for (const [prefix, definition] of this.#prefixes) {
-      if (prefix.length > length && lower.startsWith(prefix) && lower.length > prefix.length) {
+      if (prefix.length > length && lower.startsWith(prefix)) {
         best = definition;
         length = prefix.length;
       }

@@ -68,12 +68,13 @@ export const headText = (request: Request): string => {
   frame(request);
   let text = `HTTP/1.1 ${out.statusLine === '' ? statusLine(status) : out.statusLine}`;
   if (out.server === '') {
-    const name = programName(request);
+    const name = out.withoutServer ? '' : programName(request);
     text += name === '' ? '' : `\r\nServer: ${name}`;
   } else {
     text += `\r\nServer: ${out.server}`;
   }
-  text += out.date === '' ? dateHeader() : `\r\nDate: ${out.date}\r\n`;
+  if (out.date !== '') text += `\r\nDate: ${out.date}\r\n`;
+  else text += out.withoutDate ? '\r\n' : dateHeader();
   if (out.contentType !== '') {
     text += out.charset === '' ? `Content-Type: ${out.contentType}\r\n` : `Content-Type: ${out.contentType}; charset=${out.charset}\r\n`;
   }

@@ -3,7 +3,7 @@
  * buffer; the bytes given to `onRead` are only there during the call. Nothing here knows a protocol.
  */
 import net from 'node:net';
-import { monotonic, Timer, type TimerOwner } from './timers.ts';
+import { freeze, monotonic, thaw, Timer, type TimerOwner } from './timers.ts';
 
 /** Who is told what happens on a connection. Replaced when a connection changes hands (parked, taken). */
 export interface ConnectionHandler {
@@ -40,7 +40,9 @@ function onRead(this: OwnedSocket, length: number, bytes: Uint8Array): boolean {
   const owner = this.owner;
   if (!owner) return true;
   owner.received += length;
+  freeze();
   owner.handler.onRead(bytes as Buffer, length);
+  thaw();
   return !owner.paused;
 }
 const onread = { buffer: shared, callback: onRead as (length: number, bytes: Uint8Array) => boolean };

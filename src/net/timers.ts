@@ -15,8 +15,18 @@ const TICK = 8;
 /** 8192 slots of 8 ms are 65 s; a longer timeout is passed on when its last slot comes up. */
 const SLOTS = 8192;
 
-/** Milliseconds on a clock that never goes back. */
-export const monotonic = (): number => performance.now();
+let frozen = 0;
+
+/** Milliseconds on a clock that never goes back. While a piece of input is being dealt with it stands still. */
+export const monotonic = (): number => (frozen === 0 ? performance.now() : frozen);
+
+/** The clock stands until `thaw`: one look at it serves all that a piece of input sets off. */
+export const freeze = (): void => {
+  frozen = performance.now();
+};
+export const thaw = (): void => {
+  frozen = 0;
+};
 
 /** One timeout of one owner. Made once per connection, started and stopped at will. */
 export class Timer {
@@ -89,12 +99,12 @@ class Wheel {
     clearTimeout(this.#armed);
     this.#armedTick = tick;
     // Unreferenced: a pending timeout never keeps a finished process alive, its connections do.
-    this.#armed = setTimeout(turn, Math.max(1, Math.ceil(tick * TICK - monotonic()))).unref();
+    this.#armed = setTimeout(turn, Math.max(1, Math.ceil(tick * TICK - performance.now()))).unref();
   }
 
   turn(): void {
     this.#armedTick = NEVER;
-    const now = monotonic();
+    const now = performance.now();
     const until = Math.floor(now / TICK);
     // After a long sleep of the process every slot is looked at once, not once a lap.
     let tick = Math.max(this.#done + 1, until - SLOTS + 1);

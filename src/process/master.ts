@@ -2,7 +2,6 @@
  * The master process: owns the listening sockets and the pid file, takes the signals, starts and replaces
  * workers, and never serves a request itself.
  */
-import type { Console } from '../log/error-log-file.ts';
 import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
 import { type ZoneChange, ZoneStore } from '../zone/registry.ts';
 import type { Program } from './contract.ts';
@@ -11,12 +10,13 @@ import { Generation, type GenerationHost, StartFailure } from './generation.ts';
 import type { Invocation, WorkerEntry } from './invocation.ts';
 import { type Listeners, ListenFailure, openListeners } from './listeners.ts';
 import { PidFile } from './pid-file.ts';
-import { ProcessLog, Witness } from './process-log.ts';
+import { type ProcessLog, Witness } from './process-log.ts';
+import { masterLog, type Reign } from './reign.ts';
+import { ReloadQueue } from './reload-queue.ts';
 import { workerEnvironment } from './settings.ts';
 import { listenToSignals } from './signals.ts';
-import { removeStatus, writeStatus } from './status-file.ts';
+import { removeStatus } from './status-file.ts';
 import { Upgrade } from './upgrade.ts';
-import { isRoot } from './user.ts';
 
 /** What a master begins with. */
 export interface MasterStart {
@@ -33,45 +33,21 @@ export interface MasterStart {
   readonly inherited: boolean;
 }
 
-/**
- * The master's log for a configuration. It holds every log file of the workers too, as root, so that USR1 can
- * make the files they could not. Throws `open() "PATH" failed (N: TEXT)`.
- */
-export const masterLog = (cycle: Cycle, invocation: Invocation, console?: Console): ProcessLog => {
-  const owner = isRoot() ? cycle.settings.user : undefined;
-  const log = ProcessLog.configured(cycle.main, invocation, owner, console);
-  try {
-    for (const { logFiles } of cycle.services) log.hold(logFiles ?? []);
-    return log;
-  } catch (error) {
-    log.close();
-    throw error;
-  }
-};
-
-/** What one configuration runs on. */
-interface Reign {
-  readonly cycle: Cycle;
-  readonly listeners: Listeners;
-  readonly log: ProcessLog;
-  readonly generation: Generation;
-  readonly zones: ZoneChange;
-}
-
 export class Master {
   readonly #start: MasterStart;
   #pid: PidFile;
   readonly #upgrade: Upgrade;
   readonly #generations = new Set<Generation>();
   readonly #zones = new ZoneStore();
+  readonly #reloads = new ReloadQueue({
+    reload: () => this.#reload(),
+    pidPath: () => (this.#upgrade.running ? undefined : this.#pid.path),
+    generation: () => (this.#up ? this.#number : 0),
+  });
   #reign: Reign;
   /** What a reload is changing over to. */
   #next: Reign | undefined = undefined;
   #number = 1;
-  #received = 0;
-  #finished = 0;
-  #errors: readonly string[] = [];
-  #reloading = false;
   #up = false;
   #stopping = false;
   #closed = false;
@@ -103,7 +79,7 @@ export class Master {
       this.#ended = resolve;
     });
     const deaf = listenToSignals(() => this.#reign.log, {
-      SIGHUP: () => [', reconfiguring', () => this.#hup()],
+      SIGHUP: () => [', reconfiguring', () => this.#reloads.hup()],
       SIGQUIT: () => [', shutting down', () => this.#quit()],
       SIGTERM: () => [', exiting', () => this.#terminate()],
       SIGINT: () => [', exiting', () => this.#terminate()],
@@ -121,13 +97,12 @@ export class Master {
       this.#reign.listeners.close(log, this.#start.inherited);
       return 1;
     }
-    this.#saveStatus();
+    this.#reloads.save();
     try {
       await this.#reign.generation.run();
       this.#up = true;
-      this.#saveStatus();
       up();
-      if (this.#received > this.#finished) void this.#reloads();
+      this.#reloads.open();
     } catch (error) {
       if (!(error instanceof StartFailure)) throw error;
       if (!this.#stopping) {
@@ -202,6 +177,7 @@ export class Master {
   #quit(): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#reloads.close();
     for (const generation of this.#generations) generation.drain();
     this.#closeListeners();
     setImmediate(() => this.#reaped());
@@ -209,30 +185,9 @@ export class Master {
 
   #terminate(): void {
     this.#stopping = true;
+    this.#reloads.close();
     for (const generation of this.#generations) generation.stop();
     setImmediate(() => this.#reaped());
-  }
-
-  #hup(): void {
-    this.#received++;
-    this.#saveStatus();
-    if (!this.#reloading && !this.#stopping) void this.#reloads();
-  }
-
-  /** One reload after another until every HUP is answered. */
-  async #reloads(): Promise<void> {
-    if (!this.#up) return;
-    this.#reloading = true;
-    try {
-      while (this.#finished < this.#received && !this.#stopping) {
-        const answered = this.#received;
-        this.#errors = await this.#reload();
-        this.#finished = answered;
-        this.#saveStatus();
-      }
-    } finally {
-      this.#reloading = false;
-    }
   }
 
   /** Reads the configuration anew and changes over to it; why not, or nothing. */
@@ -343,19 +298,8 @@ export class Master {
     const { log, listeners } = this.#reign;
     log.write(NOTICE, 'changing binary');
     this.#upgrade.run(listeners, this.#pid, log, () => {
-      this.#saveStatus();
+      this.#reloads.save();
       if (!this.#accepting && !this.#stopping) void this.#restart();
-    });
-  }
-
-  #saveStatus(): void {
-    if (this.#upgrade.running) return;
-    writeStatus(this.#pid.path, {
-      pid: process.pid,
-      received: this.#received,
-      finished: this.#finished,
-      generation: this.#up ? this.#number : 0,
-      errors: this.#errors,
     });
   }
 }

@@ -8,8 +8,9 @@ import { type Cycle, CycleFailure, readCycle } from './cycle.ts';
 import { becomeDaemon, daemonize, isDaemon, redirectStderr, reportUp } from './daemon.ts';
 import type { Invocation, WorkerEntry } from './invocation.ts';
 import { inheritedSockets, Listeners, ListenFailure, openListeners } from './listeners.ts';
-import { Master, masterLog } from './master.ts';
+import { Master } from './master.ts';
 import { ProcessLog } from './process-log.ts';
+import { masterLog } from './reign.ts';
 import { Single } from './single.ts';
 import { INHERITED } from './upgrade.ts';
 

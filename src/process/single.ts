@@ -8,9 +8,10 @@ import type { Invocation } from './invocation.ts';
 import { type Listeners, openListeners } from './listeners.ts';
 import { PidFile } from './pid-file.ts';
 import { ProcessLog, Witness } from './process-log.ts';
+import { ReloadQueue } from './reload-queue.ts';
 import { Serving } from './serving.ts';
 import { listenToSignals } from './signals.ts';
-import { type ReloadStatus, removeStatus, writeStatus } from './status-file.ts';
+import { removeStatus } from './status-file.ts';
 
 export interface SingleStart {
   readonly program: Program;
@@ -27,8 +28,12 @@ export class Single {
   #log: ProcessLog;
   #listeners: Listeners;
   #serving: Serving;
-  #status: ReloadStatus = { pid: process.pid, received: 0, finished: 0, generation: 1, errors: [] };
-  #reloading = false;
+  readonly #reloads = new ReloadQueue({
+    reload: () => this.#reload(),
+    pidPath: () => this.#pid.path,
+    generation: () => this.#number,
+  });
+  #number = 1;
   #leaving = false;
   #exited = false;
   #ended: (code: number) => void = () => undefined;
@@ -53,7 +58,7 @@ export class Single {
       this.#ended = resolve;
     });
     const deaf = listenToSignals(() => this.#log, {
-      SIGHUP: () => [', reconfiguring', () => this.#hup()],
+      SIGHUP: () => [', reconfiguring', () => this.#reloads.hup()],
       SIGQUIT: () => [', shutting down', () => this.#quit()],
       SIGTERM: () => [', exiting', () => this.#terminate()],
       SIGINT: () => [', exiting', () => this.#terminate()],
@@ -68,24 +73,24 @@ export class Single {
       return 1;
     }
     try {
-      this.#serve(this.#serving, cycle, this.#listeners, this.#log);
+      this.#serve(this.#serving, cycle, this.#listeners, this.#log, this.#number);
     } catch (error) {
       this.#log.write(EMERG, error instanceof Error ? error.message : String(error));
       this.#pid.remove(this.#log);
       return 1;
     }
-    writeStatus(this.#pid.path, this.#status);
     up();
+    this.#reloads.open();
     const code = await ended;
     deaf();
     return code;
   }
 
-  #serve(serving: Serving, cycle: Cycle, listeners: Listeners, log: ProcessLog): void {
+  #serve(serving: Serving, cycle: Cycle, listeners: Listeners, log: ProcessLog, number: number): void {
     const zones = this.#zones.change(cycle.zones);
     try {
       mapZones(cycle.zones, zones.zones, (reason) => log.write(WARN, reason));
-      this.#prepare(serving, cycle, log);
+      this.#prepare(serving, cycle, log, number);
       // Each configuration closes its own copy, so that the socket lives through reloads.
       serving.open(new Map([...listeners.forWorker(0)].map(([key, fd]) => [key, duplicate(fd)])));
     } catch (error) {
@@ -95,7 +100,7 @@ export class Single {
     zones.accept();
   }
 
-  #prepare(serving: Serving, cycle: Cycle, log: ProcessLog): void {
+  #prepare(serving: Serving, cycle: Cycle, log: ProcessLog, number: number): void {
     serving.prepare({
       worker: 0,
       workers: 1,
@@ -103,26 +108,9 @@ export class Single {
       log,
       logs: log.registry,
       master: process.pid,
-      generation: this.#status.generation,
+      generation: number,
       connections: cycle.settings.connections,
     });
-  }
-
-  #hup(): void {
-    this.#status = { ...this.#status, received: this.#status.received + 1 };
-    writeStatus(this.#pid.path, this.#status);
-    if (!this.#reloading) void this.#reloads();
-  }
-
-  async #reloads(): Promise<void> {
-    this.#reloading = true;
-    while (this.#status.finished < this.#status.received && !this.#leaving) {
-      const finished = this.#status.received;
-      const errors = await this.#reload();
-      this.#status = { ...this.#status, finished, errors };
-      writeStatus(this.#pid.path, this.#status);
-    }
-    this.#reloading = false;
   }
 
   async #reload(): Promise<readonly string[]> {
@@ -138,7 +126,7 @@ export class Single {
       listeners = await openListeners(cycle.listens, 1, before.listeners, [], witness);
       log = ProcessLog.configured(cycle.main, invocation, undefined);
       serving = new Serving(cycle, log);
-      this.#serve(serving, cycle, listeners, log);
+      this.#serve(serving, cycle, listeners, log, this.#number + 1);
     } catch (error) {
       if (witness.errors.length === 0)
         witness.write(EMERG, error instanceof Error ? error.message : String(error));
@@ -150,7 +138,7 @@ export class Single {
     this.#log = log;
     this.#listeners = listeners;
     this.#serving = serving;
-    this.#status = { ...this.#status, generation: this.#status.generation + 1 };
+    this.#number++;
     before.listeners.closeMissing(listeners, log);
     before.serving.drain(() => before.log.close());
     return [];
@@ -159,6 +147,7 @@ export class Single {
   #quit(): void {
     if (this.#leaving) return;
     this.#leaving = true;
+    this.#reloads.close();
     this.#log.write(NOTICE, 'gracefully shutting down');
     this.#listeners.close(this.#log, false);
     this.#serving.drain(() => this.#exit());
@@ -167,6 +156,7 @@ export class Single {
   #terminate(): void {
     if (!this.#leaving) this.#listeners.close(this.#log, false);
     this.#leaving = true;
+    this.#reloads.close();
     this.#serving.close();
     this.#exit();
   }

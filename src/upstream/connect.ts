@@ -7,6 +7,7 @@ import { errorText } from '../platform/errno.ts';
 import { parseAddress } from './address.ts';
 import { Attempt } from './attempt.ts';
 import { NEXT, type Peer } from './contract.ts';
+import { feedDue } from './limit-rate.ts';
 import { finalizeUpstream, next } from './next.ts';
 import { resume } from './pass-body.ts';
 import { PeerConnection } from './peer-connection.ts';
@@ -212,7 +213,8 @@ const connectFailed = (u: Upstream, error: Connection['error']): void => {
 export const onTimedOut = (u: Upstream): void => {
   if (u.limited) {
     u.limited = false;
-    resume(u);
+    if (u.limit) feedDue(u, u.limit);
+    if (!u.limited) resume(u);
     return;
   }
   if (u.phase === CONNECTING || u.phase === AWAITING) {

@@ -174,8 +174,8 @@ export interface Protocol {
   reply(request: Request, upstream: Upstream): Reply;
   /** The reply will not be fed again: it may go back to the protocol's pool. */
   done?(reply: Reply): void;
-  /** Rewrites Location and the address in Refresh (proxy_redirect); undefined: they pass as they are. */
-  readonly rewriteRedirect: ((request: Request, value: string) => string) | undefined;
+  /** Rewrites Location and the address in Refresh (proxy_redirect); undefined: they pass as they are, or this one does. */
+  readonly rewriteRedirect: ((request: Request, value: string) => string | undefined) | undefined;
   /** Rewrites Set-Cookie (proxy_cookie_domain, _path, _flags). */
   readonly rewriteCookie: ((request: Request, value: string) => string) | undefined;
 }

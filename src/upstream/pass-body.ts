@@ -6,7 +6,6 @@ import { CRIT, WARN } from '../log/levels.ts';
 import { errorText } from '../platform/errno.ts';
 import { PEER_OK } from './contract.ts';
 import { finalizeUpstream, release, stopClock } from './next.ts';
-import { passTrailers } from './pass-head.ts';
 import { Spool } from './spool.ts';
 import { BODY_ACTION, DRAINING, OVER, PASSING, TUNNELLING } from './states.ts';
 import { tunnelBytes } from './tunnel.ts';
@@ -66,19 +65,7 @@ const pauseReading = (u: Upstream): void => {
   connection.timer.stop();
 };
 
-/** `proxy_limit_rate`: waits with reading until what has been read is due. */
-export const throttle = (u: Upstream): void => {
-  const { connection, limitRate, attempt } = u;
-  if (!connection || u.phase !== PASSING) return;
-  const due = limitRate * (Math.floor(Date.now() / 1000) - u.limitSince + 1);
-  const ahead = attempt.length - due;
-  if (ahead < 0) return;
-  u.limited = true;
-  connection.pause();
-  connection.timer.start((ahead * 1000) / limitRate + 1);
-};
-
-/** The client, or the rate, allows more. */
+/** The client can take more, or the rate allows more. */
 export const resume = (u: Upstream): void => {
   const { request, spool } = u;
   if (spool && !spool.empty) {
@@ -133,4 +120,16 @@ const finish = (u: Upstream): void => {
   u.phase = OVER;
   if (request.producer === u) request.producer = undefined;
   finalize(request, OK);
+};
+
+/** The trailer lines that the client may see. */
+const passTrailers = (u: Upstream): void => {
+  const { trailers } = u.head;
+  if (!trailers || !u.conf.passTrailers) return;
+  const passed: string[] = [];
+  for (let i = 0; i < trailers.length; i += 2) {
+    const name = trailers[i] ?? '';
+    if (!u.conf.hidden.has(name.toLowerCase())) passed.push(name, trailers[i + 1] ?? '');
+  }
+  u.request.out.trailers = passed;
 };

@@ -1,6 +1,6 @@
 /** The head of a reply: what it asks of us, and what of it the client sees. */
 
-import { parseNumber, parseSize } from '../config/numbers.ts';
+import { parseNumber } from '../config/numbers.ts';
 import { finalize, sendHeader } from '../http/finalize.ts';
 import { NOTHING } from '../http/output.ts';
 import type { Request } from '../http/request.ts';
@@ -9,6 +9,7 @@ import { INFO } from '../log/levels.ts';
 import { monotonic } from '../net/timers.ts';
 import { accelRedirect } from './accel-redirect.ts';
 import { IGNORE } from './contract.ts';
+import { startLimit } from './limit-rate.ts';
 import { close, finalizeUpstream, passedOver } from './next.ts';
 import type { ReplyHead } from './reply-head.ts';
 import {
@@ -70,8 +71,7 @@ export const passHead = (u: Upstream): boolean => {
     u.pending = NOTHING;
     request.limitRate = 0;
   } else if (u.conf.limitRate) {
-    u.limitRate = parseSize(u.conf.limitRate.text(request)) ?? 0;
-    u.limitSince = Math.floor(Date.now() / 1000);
+    startLimit(u, u.conf.limitRate.text(request));
   }
   return true;
 };
@@ -140,7 +140,7 @@ const copyLine = (u: Upstream, name: ReplyName, value: string): void => {
       out.server = value;
       return;
     case LOCATION:
-      out.add(name.text, protocol.rewriteRedirect?.(request, value) ?? value);
+      passLocation(u, name, value);
       return;
     case REFRESH:
       out.add(name.text, refresh(u, request, value));
@@ -159,11 +159,19 @@ const copyLine = (u: Upstream, name: ReplyName, value: string): void => {
   }
 };
 
+/** Only an address that proxy_redirect has rewritten is made absolute, as our own are. */
+const passLocation = ({ request, protocol }: Upstream, name: ReplyName, value: string): void => {
+  const rewritten = protocol.rewriteRedirect?.(request, value);
+  if (rewritten === undefined) request.out.add(name.text, value);
+  else request.out.location = rewritten;
+};
+
 /** `5; url=http://...`: the address in it is rewritten as a Location would be. */
 const refresh = (u: Upstream, request: Request, value: string): string => {
   const rewrite = u.protocol.rewriteRedirect;
   const at = rewrite ? value.toLowerCase().indexOf('url=') : -1;
-  return rewrite && at >= 0 ? value.slice(0, at + 4) + rewrite(request, value.slice(at + 4)) : value;
+  const rewritten = rewrite && at >= 0 ? rewrite(request, value.slice(at + 4)) : undefined;
+  return rewritten === undefined ? value : value.slice(0, at + 4) + rewritten;
 };
 
 /** An interim reply: Early Hints go to the client where `early_hints` lets them. */
@@ -183,16 +191,4 @@ export const passInterim = (u: Upstream, status: number, lines: readonly string[
   }
   request.stream.writeInterim(request, '103 Early Hints', passed);
   return true;
-};
-
-/** The trailer lines that the client may see. */
-export const passTrailers = (u: Upstream): void => {
-  const { trailers } = u.head;
-  if (!trailers || !u.conf.passTrailers) return;
-  const passed: string[] = [];
-  for (let i = 0; i < trailers.length; i += 2) {
-    const name = trailers[i] ?? '';
-    if (!u.conf.hidden.has(name.toLowerCase())) passed.push(name, trailers[i + 1] ?? '');
-  }
-  u.request.out.trailers = passed;
 };

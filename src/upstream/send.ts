@@ -130,11 +130,16 @@ export const sendPiece = (u: Upstream, bytes: Uint8Array): void => {
   const { connection } = u;
   // The reply has begun before the request was complete: the rest of it is not wanted.
   if (!connection || u.phase !== AWAITING || u.streamEnded) return;
+  // The pieces of one read (the chunks of a chunked upload) leave together.
+  connection.socket.cork();
+  process.nextTick(uncork, connection.socket);
   if (write(u, connection, Buffer.from(bytes), false)) return;
   u.streamPaused = true;
   u.request.stream.pauseBody();
   connection.timer.start(u.conf.sendTimeout);
 };
+
+const uncork = (socket: Connection['socket']): void => socket.uncork();
 
 /** The streamed body is complete. */
 export const sendStreamEnd = (u: Upstream): void => {

@@ -8,7 +8,7 @@
  */
 import type { BodyConsumer } from '../http/body.ts';
 import type { Producer } from '../http/output.ts';
-import { readBody } from '../http/read-body.ts';
+import { prereadBody, readBody } from '../http/read-body.ts';
 import type { Request } from '../http/request.ts';
 import { logOf, logRequest } from '../http/request-log.ts';
 import { DONE, type Verdict } from '../http/verdict.ts';
@@ -19,14 +19,24 @@ import { Attempt } from './attempt.ts';
 import { begin, connect, connected, onConnectionClosed, onPeerEnd, onTimedOut } from './connect.ts';
 import type { Exchange, Peer, PeerGroup, PeerSource, Protocol, Reply, UpstreamConf } from './contract.ts';
 import { NEXT } from './contract.ts';
+import { feedLimited, RateLimit } from './limit-rate.ts';
 import { finalizeUpstream, next } from './next.ts';
-import { flushPending, passBody, passEnd, resume, throttle } from './pass-body.ts';
+import { flushPending, passBody, passEnd, resume } from './pass-body.ts';
 import { passHead, passInterim } from './pass-head.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { LINE_IGNORED, LINE_OK, ReplyHead } from './reply-head.ts';
 import { type BodySender, onSent, sendPiece, sendStreamEnd } from './send.ts';
 import type { Spool } from './spool.ts';
-import { AWAITING, CONNECTING_ACTION, DRAINING, HEAD_ACTION, IDLE, PASSING, TUNNELLING } from './states.ts';
+import {
+  AWAITING,
+  CONNECTING_ACTION,
+  DRAINING,
+  HEAD_ACTION,
+  IDLE,
+  OVER,
+  PASSING,
+  TUNNELLING,
+} from './states.ts';
 import { tunnelBytes } from './tunnel.ts';
 
 /**
@@ -49,6 +59,12 @@ export const startUpstream = (
   }
   const streams = !conf.requestBuffering && conf.passRequestBody && request.body === undefined;
   if (streams && !(chunked && protocol.needsLength)) {
+    const complete = prereadBody(request);
+    if (upstream.phase === OVER) return DONE;
+    if (complete) {
+      bodyRead(request);
+      return DONE;
+    }
     upstream.streamed = true;
     upstream.hasBody = true;
     upstream.bodyLength = chunked ? -1 : contentLength;
@@ -126,9 +142,8 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exch
   spool: Spool | undefined = undefined;
   /** The client is gone, and the reply is read to its end all the same (`ignore_client_abort`). */
   discarding = false;
-  /** Bytes a second; 0: no limit. Since when, and whether reading waits for it now. */
-  limitRate = 0;
-  limitSince = 0;
+  /** Where the reply's speed is limited (`limit_rate`); whether reading waits for it now. */
+  readonly limit: RateLimit | undefined;
   limited = false;
 
   constructor(
@@ -139,6 +154,7 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exch
     earlier: Upstream | undefined,
   ) {
     this.buffering = conf.buffering;
+    this.limit = conf.limitRate ? new RateLimit() : undefined;
     this.attempts = earlier && earlier.attempts.length > 0 ? [...earlier.attempts, new Attempt('')] : [];
   }
 
@@ -219,9 +235,12 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exch
     } else if (phase !== PASSING) {
       return;
     }
+    if (this.limit) {
+      feedLimited(this, this.limit, bytes.subarray(0, length));
+      return;
+    }
     this.reply?.feed(bytes, 0, length);
     if (this.pending) flushPending(this, 0);
-    if (this.limitRate > 0) throttle(this);
     // Only the body renews the timeout: the head must be complete within one.
     const { connection } = this;
     if (this.phase === PASSING && connection && !connection.paused)

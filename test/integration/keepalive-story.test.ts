@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, test } from 'node:test';
+import type { Handler } from '../kit/http-backend.ts';
 import { reply, startBackend } from '../kit/http-backend.ts';
 import { startResponder } from '../kit/libfcgi.ts';
 import { startPhpFpm } from '../kit/php-fpm.ts';
+import { freePort } from '../kit/ports.ts';
 import type { Subject } from '../kit/proxy.ts';
 import { startProxy } from '../kit/proxy.ts';
 import { rigFor } from '../kit/rig.ts';
@@ -151,16 +153,18 @@ describe('HTTP', () => {
    * Closes after an HTTP/1.0 request and after `Connection: close`, as HTTP servers do. The close ends the body then:
    * with a length, the proxy would close as soon as it has the last byte, and which side is first would be chance.
    */
+  const closing: Handler = (request, wire) => {
+    const keep = request.line.endsWith('/1.1') && !/close/i.test(request.headers.get('connection') ?? '');
+    if (keep) {
+      return reply('hello');
+    }
+    wire.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello');
+    return undefined;
+  };
+
   async function start(t: TestContext, location: (port: number) => string, upstream = '') {
     const rig = rigFor(t);
-    const backend = await startBackend(rig, (request, wire) => {
-      const keep = request.line.endsWith('/1.1') && !/close/i.test(request.headers.get('connection') ?? '');
-      if (keep) {
-        return reply('hello');
-      }
-      wire.end('HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello');
-      return undefined;
-    });
+    const backend = await startBackend(rig, closing, await freePort());
     const proxy = await startProxy(rig, {
       http: `${upstream.replace('BACKEND', `127.0.0.1:${backend.port}`)}
         server { listen 127.0.0.1:%port%; location / { ${location(backend.port)} } }`,

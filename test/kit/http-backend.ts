@@ -1,8 +1,9 @@
 /** HTTP servers that do what a test tells them, and count the connections they accept. */
 import { once } from 'node:events';
-import type { AddressInfo, Server } from 'node:net';
+import type { Server } from 'node:net';
 import { createServer } from 'node:net';
 import type { Message } from './message.ts';
+import { listenedPort } from './ports.ts';
 import type { Rig } from './rig.ts';
 import { Wire, WireClosed } from './wire.ts';
 
@@ -49,7 +50,7 @@ export class Backend {
 
   /** The port, for a TCP backend. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return listenedPort(this.#server);
   }
 
   /** How many connections were accepted so far. */

@@ -1,16 +1,22 @@
 /** Free TCP ports, found by binding port 0. */
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:net';
 import { createServer } from 'node:net';
+import { quiet } from './sockets.ts';
 
-/** `count` different ports that were free on 127.0.0.1 a moment ago. */
+/** `count` different ports that were free on 127.0.0.1 a moment ago, and that no TIME_WAIT socket remembers. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
+  const servers: Server[] = [];
   const ports: number[] = [];
-  for (const server of servers) {
+  while (ports.length < count) {
+    const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    ports.push((server.address() as AddressInfo).port);
+    const port = listenedPort(server);
+    servers.push(server);
+    if (quiet(port)) {
+      ports.push(port);
+    }
   }
   await Promise.all(
     servers.map((server) => {
@@ -28,4 +34,13 @@ export async function freePort(): Promise<number> {
     throw new Error('no free port');
   }
   return port;
+}
+
+/** The port that a server listens on. */
+export function listenedPort(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') {
+    throw new Error('not listening on a port');
+  }
+  return address.port;
 }

@@ -127,7 +127,7 @@ export class Subject {
   }
 
   /** Resolves with the log (from an offset on, when given) once it matches. */
-  async logged(what: RegExp | { includes: string; from: number }, ms = 8000): Promise<string> {
+  async logged(what: RegExp | { includes: string; from: number }, ms = 4000): Promise<string> {
     const deadline = Date.now() + ms;
     for (;;) {
       const log = what instanceof RegExp ? this.log : this.log.slice(what.from);

@@ -49,3 +49,8 @@ export function established(port: number): number {
 export function listening(port: number): boolean {
   return rows().some((row) => row.state === LISTEN && row.local === port);
 }
+
+/** True when no connection, open or in TIME_WAIT, has this port at either end. */
+export function quiet(port: number): boolean {
+  return !rows().some((row) => row.state !== LISTEN && (row.local === port || row.remote === port));
+}

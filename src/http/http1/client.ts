@@ -45,6 +45,8 @@ const CLOSED = 7;
 const CONGESTED = 131072;
 /** A body piece up to this size joins the head in one string; larger ones go beside it. */
 const JOIN = 16384;
+/** How long an idle connection stays open when the worker drains, ms. */
+const DRAIN_GRACE = 500;
 /** How much of pipelined requests is read ahead of the present one. */
 const READ_AHEAD = 65536;
 
@@ -243,6 +245,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     this.#lineRead = false;
     this.#sentBefore = this.connection.sent;
     this.#headLength = 0;
+    this.throttled = false;
     this.connection.timer.start(request.location.core.client_header_timeout);
     this.counters.request();
     return request;
@@ -464,7 +467,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     } else if (this.#finishing && request) {
       this.#finishing = false;
       this.#finished(request);
-    } else {
+    } else if (!this.throttled) {
       request?.producer?.resumeOutput(request);
     }
   }
@@ -713,8 +716,13 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
 
   /** The worker drains: an idle connection is closed, a busy one says so in its reply. */
   drain(): void {
-    if (this.#state === IDLE || this.#state === PROXY_HEADER) this.#close();
-    else if (this.#request) this.#request.keepAlive = false;
+    if (this.#state === IDLE || this.#state === PROXY_HEADER) {
+      // The client's next request may be on its way: it is answered, with `Connection: close`.
+      const { keepalive_min_timeout: least } = this.address.fallback.location.core;
+      this.connection.timer.start(Math.max(least, DRAIN_GRACE));
+    } else if (this.#request && !this.#request.headerSent) {
+      this.#request.keepAlive = false;
+    }
   }
 
   destroy(): void {

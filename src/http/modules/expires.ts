@@ -70,22 +70,26 @@ const timesOf = (request: Request, { kind, seconds }: Expiry, now: number): { at
   return { at: lastModified + seconds, age: lastModified + seconds - now };
 };
 
-const say = ({ out }: Request, expires: string, cacheControl: string): void => {
-  out.remove('expires');
-  out.remove('cache-control');
-  out.lines.push('Expires', expires, 'Cache-Control', cacheControl);
+/** The two values for a time that counts. */
+const counted = (request: Request, expiry: Expiry, dynamic: boolean): readonly [string, string] => {
+  const now = Math.floor(Date.now() / 1000);
+  if (expiry.seconds === 0 && expiry.kind !== 'daily') return [httpDate(now), 'max-age=0'];
+  const { at, age } = timesOf(request, expiry, now);
+  const stale = age < 0 || (!dynamic && expiry.seconds < 0);
+  return [httpDate(at), stale ? 'no-cache' : `max-age=${age}`];
 };
 
 /** Sets the lines; none for a value that turns out wrong or `off`. */
 export const setExpires = (request: Request, conf: Expires): void => {
-  let expiry: Expiry | string = conf;
-  if (conf.template) expiry = parseExpiry(conf.template.text(request), conf.kind === 'modified');
+  const { out } = request;
+  const { template } = conf;
+  const expiry = template ? parseExpiry(template.text(request), conf.kind === 'modified') : conf;
   if (typeof expiry === 'string' || expiry.kind === 'off') return;
-  if (expiry.kind === 'epoch') return say(request, 'Thu, 01 Jan 1970 00:00:01 GMT', 'no-cache');
-  if (expiry.kind === 'max') return say(request, 'Thu, 31 Dec 2037 23:55:55 GMT', 'max-age=315360000');
-  const now = Math.floor(Date.now() / 1000);
-  if (expiry.seconds === 0 && expiry.kind !== 'daily') return say(request, httpDate(now), 'max-age=0');
-  const { at, age } = timesOf(request, expiry, now);
-  const stale = age < 0 || (!conf.template && expiry.seconds < 0);
-  say(request, httpDate(at), stale ? 'no-cache' : `max-age=${age}`);
+  let values: readonly [string, string];
+  if (expiry.kind === 'epoch') values = ['Thu, 01 Jan 1970 00:00:01 GMT', 'no-cache'];
+  else if (expiry.kind === 'max') values = ['Thu, 31 Dec 2037 23:55:55 GMT', 'max-age=315360000'];
+  else values = counted(request, expiry, template !== undefined);
+  out.remove('expires');
+  out.remove('cache-control');
+  out.lines.push('Expires', values[0], 'Cache-Control', values[1]);
 };

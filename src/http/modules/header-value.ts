@@ -57,6 +57,7 @@ export const cookieValue = (headers: HeadersIn, name: string): Value => {
 /** The value of an argument by its name in any case; undefined when it is not there with a `=`. */
 export const argumentValue = (args: string, name: string): Value => {
   const length = name.length;
+  if (length === 0) return undefined;
   for (let start = 0; start <= args.length; ) {
     const end = args.indexOf('&', start);
     const stop = end < 0 ? args.length : end;

@@ -8,6 +8,7 @@ import type { AnyHttpModule } from '../module.ts';
 import { accessModule } from './access.ts';
 import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
+import { gzipModule } from './gzip.ts';
 import { headersModule } from './headers.ts';
 import { indexModule } from './index-module.ts';
 import { logModule } from './log.ts';
@@ -16,7 +17,9 @@ import { notModifiedModule } from './not-modified.ts';
 import { proxy } from './proxy.ts';
 import { rangeModule } from './range.ts';
 import { rewriteModule } from './rewrite.ts';
+import { splitClientsModule } from './split-clients.ts';
 import { staticModule } from './static.ts';
+import { stubStatusModule } from './stub-status.ts';
 import { tryFilesModule } from './try-files.ts';
 import { upstream } from './upstream.ts';
 import { coreVariables } from './variables-core.ts';
@@ -25,6 +28,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   core,
   coreVariables,
   mapModule,
+  splitClientsModule,
   upstream,
   rewriteModule,
   accessModule,
@@ -32,10 +36,12 @@ export const httpModules: readonly AnyHttpModule[] = [
   proxy,
   fastcgi,
   emptyGifModule,
+  stubStatusModule,
   indexModule,
   staticModule,
   notModifiedModule,
   headersModule,
+  gzipModule,
   rangeModule,
   logModule,
 ];

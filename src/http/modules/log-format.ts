@@ -69,7 +69,7 @@ const ESCAPES: Readonly<Record<string, (value: Value) => string>> = {
 const compilePart = (
   part: TemplatePart,
   build: HttpBuild,
-  escape: (value: Value) => string,
+  escaped: (value: Value) => string,
   args: Args | undefined,
 ): LogLine => {
   if (typeof part === 'string') return () => part;
@@ -77,7 +77,7 @@ const compilePart = (
   const own = OWN[name];
   if (own) return own;
   const ref = build.variables.use(name, args?.place);
-  return (request) => escape(ref.get(request));
+  return (request) => escaped(ref.get(request));
 };
 
 const join = (parts: readonly LogLine[]): LogLine => {
@@ -104,15 +104,15 @@ const split = (text: string, args: Args): readonly TemplatePart[] => {
 /** Compiles the words of a `log_format` behind its name. Throws in nginx's words. */
 export const compileFormat = (args: Args, build: HttpBuild): LogLine => {
   const [, first = '', ...rest] = args.texts;
-  let escape = escapeDefault;
+  let escaped = escapeDefault;
   let texts = [first, ...rest];
   if (first.startsWith('escape=')) {
     const name = first.slice('escape='.length);
-    escape = ESCAPES[name] ?? args.fail(`unknown log format escaping "${name}"`);
+    escaped = ESCAPES[name] ?? args.fail(`unknown log format escaping "${name}"`);
     texts = rest;
   }
   const parts = texts.flatMap((text) => split(text, args));
-  return join(parts.map((part) => compilePart(part, build, escape, args)));
+  return join(parts.map((part) => compilePart(part, build, escaped, args)));
 };
 
 /** The format that is there without being defined. */

@@ -1,5 +1,5 @@
 /** Access logs whose path holds variables: opened by name for each line, or kept open (`open_log_file_cache`). */
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statSync, writeSync } from 'node:fs';
 import type { Args, Parser } from '../../config/contract.ts';
 import { parseNumber, parseSec } from '../../config/numbers.ts';
 import { CRIT, ERROR } from '../../log/levels.ts';
@@ -38,7 +38,13 @@ export const logCacheParser: Parser<LogCacheConf | undefined> = {
   },
 };
 
-interface Open {
+const close = (known: { fd: number }): void => {
+  if (known.fd >= 0) closeSync(known.fd);
+  known.fd = -1;
+};
+
+/** A path that was written to lately; `fd` is -1 while it has been used too seldom to be kept open. */
+interface Known {
   fd: number;
   ino: number;
   /** When its name was last seen to mean this file, and when it was used: ms. */
@@ -49,9 +55,30 @@ interface Open {
 
 const open = (path: string): number => openSync(path, 'a', 0o644);
 
-/** The files of one level's logs that are kept open. */
+const appendTo = (fd: number, line: string): void => {
+  writeSync(fd, `${line}\n`, null, 'latin1');
+};
+
+const appendOnce = (path: string, line: string): void => {
+  const fd = open(path);
+  try {
+    appendTo(fd, line);
+  } finally {
+    closeSync(fd);
+  }
+};
+
+/** Whether the name still means the open file: it may have been rotated away. */
+const isSame = (path: string, known: Known, now: number): boolean => {
+  if (statSync(path, { throwIfNoEntry: false })?.ino !== known.ino) return false;
+  known.checked = now;
+  return true;
+};
+
+/** The files of one level's logs, some of them kept open. */
 export class LogFiles {
-  readonly #open = new Map<string, Open>();
+  /** The least recently used is first. */
+  readonly #known = new Map<string, Known>();
 
   constructor(readonly conf: LogCacheConf | undefined) {}
 
@@ -59,54 +86,37 @@ export class LogFiles {
   append(request: Request, path: string, line: string): void {
     if (!this.#rootExists(request)) return;
     try {
-      const fd = this.conf ? this.#kept(path, this.conf) : open(path);
-      try {
-        writeSync(fd, `${line}\n`, null, 'latin1');
-      } finally {
-        if (!this.conf) closeSync(fd);
-      }
+      if (this.conf) this.#appendCached(path, line, this.conf);
+      else appendOnce(path, line);
     } catch (error) {
       logRequest(request, CRIT, `open() "${path}" failed (${errorText(error)})`);
     }
   }
 
-  close(): void {
-    for (const { fd } of this.#open.values()) closeSync(fd);
-    this.#open.clear();
-  }
-
-  #kept(path: string, conf: LogCacheConf): number {
+  #appendCached(path: string, line: string, conf: LogCacheConf): void {
     const now = Date.now();
-    const present = this.#open.get(path);
-    if (present) {
-      this.#open.delete(path);
-      if (now - present.checked < conf.valid * 1000 || this.#same(path, present, now)) {
-        present.used = now;
-        present.uses += 1;
-        this.#open.set(path, present);
-        return present.fd;
-      }
-      closeSync(present.fd);
+    const known = this.#known.get(path) ?? { fd: -1, ino: 0, checked: now, used: now, uses: 0 };
+    this.#known.delete(path);
+    if (known.fd >= 0 && now - known.checked >= conf.valid * 1000 && !isSame(path, known, now)) close(known);
+    if (known.fd < 0) {
+      known.fd = open(path);
+      known.ino = fstatSync(known.fd).ino;
+      known.checked = now;
     }
-    const fd = open(path);
-    this.#open.set(path, { fd, ino: statSync(path).ino, checked: now, used: now, uses: 1 });
+    known.used = now;
+    known.uses += 1;
+    this.#known.set(path, known);
+    appendTo(known.fd, line);
+    if (known.uses < conf.minUses) close(known);
     this.#expire(now, conf);
-    return fd;
   }
 
-  #same(path: string, kept: Open, now: number): boolean {
-    if (statSync(path, { throwIfNoEntry: false })?.ino !== kept.ino) return false;
-    kept.checked = now;
-    return true;
-  }
-
-  /** The least recently used go when there are too many, or when they were used too seldom. */
-  #expire(now: number, { max, inactive, minUses }: LogCacheConf): void {
-    for (const [path, { fd, used, uses }] of this.#open) {
-      const idle = now - used > inactive * 1000 && uses < minUses;
-      if (this.#open.size <= max && !idle && now - used <= inactive * 1000) return;
-      this.#open.delete(path);
-      closeSync(fd);
+  /** Those that go: too many, or not used for too long. */
+  #expire(now: number, { max, inactive }: LogCacheConf): void {
+    for (const [path, known] of this.#known) {
+      if (this.#known.size <= max && now - known.used <= inactive * 1000) return;
+      this.#known.delete(path);
+      close(known);
     }
   }
 

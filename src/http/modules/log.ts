@@ -37,12 +37,13 @@ type Buffering = Pick<AccessLogSpec, 'buffer' | 'flush' | 'gzip'>;
 /** The files of the configuration that are buffered, and how. */
 const BUFFERED = key<Map<string, Buffering>>('buffered access logs');
 
+/** Everything that is to be opened. */
+const SINKS = key<Sink[]>('access logs');
+
 const sinkFor = (build: HttpBuild, spec: AccessLogSpec): Sink => {
   const sink = new Sink(spec);
   if (spec.target.kind === 'file') build.logFiles.add(spec.target.path);
-  build.onPrepare.push(({ logs }) => {
-    sink.log = logs.accessLog(spec);
-  });
+  build.scope.need(SINKS).push(sink);
   return sink;
 };
 
@@ -189,6 +190,10 @@ export const logModule = httpModule({
   begin(build) {
     build.scope.carry(FORMATS, new Map([['combined', combinedFormat(build)]]));
     build.scope.carry(BUFFERED, new Map());
+    build.scope.carry(SINKS, []);
+  },
+  prepare(build, { logs }) {
+    for (const sink of build.scope.need(SINKS)) sink.log = logs.accessLog(sink.spec);
   },
   phases: {
     log(conf, { build }) {

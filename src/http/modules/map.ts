@@ -52,7 +52,7 @@ const begin = (args: Args, inner: Scope): void => {
   inner.carry(TABLE, new MapTable(template, name.text.slice(1)));
 };
 
-const valueOf = (row: Args, table: MapTable): Template => {
+const templateFor = (row: Args, table: MapTable): Template => {
   const { text } = wordAt(row, 0);
   let value = table.values.get(text);
   if (!value) {
@@ -68,7 +68,7 @@ const addRow = (row: Args, inner: Scope): void => {
   if (row.words.length === 0 && name === 'hostnames') table.hostnames = true;
   else if (row.words.length === 0 && name === 'volatile') table.volatile = true;
   else if (row.words.length !== 1) row.fail('invalid number of the map parameters');
-  else addValue(row, table, name, valueOf(row, table));
+  else addValue(row, table, name, templateFor(row, table));
 };
 
 const addValue = (row: Args, table: MapTable, name: string, value: Template): void => {
@@ -96,7 +96,7 @@ const addValue = (row: Args, table: MapTable, name: string, value: Template): vo
   table.exact.set(wanted, value);
 };
 
-const end = (args: Args, inner: Scope): void => {
+const complete = (args: Args, inner: Scope): void => {
   const table = inner.need(TABLE);
   const get = (request: Request): string => table.value(request);
   inner
@@ -115,7 +115,7 @@ const hashSize = statement({
 export const mapModule = httpModule({
   name: 'http_map',
   directives: {
-    map: block({ in: ['http'], arity: 2, repeats: true, child: 'rows', begin, row: addRow, end }),
+    map: block({ in: ['http'], arity: 2, repeats: true, child: 'rows', begin, row: addRow, end: complete }),
     map_hash_max_size: hashSize,
     map_hash_bucket_size: hashSize,
   },

@@ -78,12 +78,13 @@ const filter = (request: Request): void => {
     else if (known === MATCH) match ??= values[i];
     else if (known === NONE_MATCH) noneMatch ??= values[i];
   }
-  if (unmodified !== undefined && !unmodifiedSince(request, unmodified)) return refuse(request);
-  if (match !== undefined && !tagListed(match, request.out.etag, false)) return refuse(request);
-  if (modified === undefined && noneMatch === undefined) return;
-  if (modified !== undefined && modifiedSince(request, modified)) return;
-  if (noneMatch !== undefined && !tagListed(noneMatch, request.out.etag, true)) return;
-  notModified(request);
+  const failed =
+    (unmodified !== undefined && !unmodifiedSince(request, unmodified)) ||
+    (match !== undefined && !tagListed(match, request.out.etag, false));
+  if (failed) refuse(request);
+  else if (modified === undefined && noneMatch === undefined) return;
+  else if (modified !== undefined && modifiedSince(request, modified)) return;
+  else if (noneMatch === undefined || tagListed(noneMatch, request.out.etag, true)) notModified(request);
 };
 
 export const notModifiedModule = httpModule({

@@ -15,7 +15,7 @@ import { template, templateAt } from '../parsers.ts';
 import type { Template } from '../template.ts';
 import { ANYWHERE, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
 import { cookieFlagRules, type FlagRules, rewriteCookie } from './proxy-cookie.ts';
-import { appliesIn, type Pass, proxyPass } from './proxy-pass.ts';
+import { type Pass, proxyPass } from './proxy-pass.ts';
 import {
   applyRules,
   cookieDomainRules,
@@ -91,8 +91,6 @@ export const directives = {
 export interface Derived {
   readonly upstream: UpstreamConf;
   readonly settings: HttpSettings;
-  /** The `proxy_pass` that holds here; undefined where requests are not passed on. */
-  readonly pass: Pass | undefined;
 }
 
 type OwnConf = Conf<typeof directives>;
@@ -112,7 +110,7 @@ const redirectsOf = ({ proxy_redirect: rules, proxy_pass: pass }: OwnConf): read
 const redirectRewriter = (conf: OwnConf): HttpOptions['rewriteRedirect'] => {
   const rules = redirectsOf(conf);
   if (rules.length === 0) return undefined;
-  return (request, value) => applyRules(rules, request, value) ?? value;
+  return (request, value) => applyRules(rules, request, value);
 };
 
 const listed = <T>(rules: readonly T[] | 'off' | undefined): readonly T[] =>
@@ -148,10 +146,11 @@ export const derive = (conf: OwnConf, scope: Scope): Derived => {
     passHeaders: conf.passRequestHeaders,
     bufferSize: conf.bufferSize,
     passTrailers: conf.proxy_pass_trailers,
+    passesServer: !general.hidden.has('server'),
+    passesDate: !general.hidden.has('date'),
     streams: !upstream.requestBuffering,
     rewriteRedirect: redirectRewriter(conf),
     rewriteCookie: cookieRewriter(conf),
   });
-  const pass = conf.proxy_pass && appliesIn(conf.proxy_pass, scope) ? conf.proxy_pass : undefined;
-  return { upstream, settings, pass };
+  return { upstream, settings };
 };

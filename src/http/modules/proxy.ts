@@ -12,7 +12,7 @@ import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
 import { type Derived, derive, directives } from './proxy-conf.ts';
-import { DEFAULT_PORT, type Pass, withoutScheme } from './proxy-pass.ts';
+import { appliesIn, DEFAULT_PORT, type Pass, withoutScheme } from './proxy-pass.ts';
 
 const INTERNAL_SERVER_ERROR = 500;
 const BAD_GATEWAY = 502;
@@ -89,6 +89,8 @@ export const proxy = httpModule({
   directives,
   derive,
   variables,
-  content: (conf) => (conf.pass ? fixedHandler(conf.pass, conf) : undefined),
+  content({ proxy_pass: pass, upstream, settings }, { scope }) {
+    return pass && appliesIn(pass, scope) ? fixedHandler(pass, { upstream, settings }) : undefined;
+  },
 });
 export type ProxyConf = ConfOf<typeof proxy>;

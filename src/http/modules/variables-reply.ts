@@ -56,6 +56,7 @@ const KEPT: Readonly<Record<string, (request: Request) => Value>> = {
   transfer_encoding: (request) => (request.chunkedOut ? 'chunked' : undefined),
   etag: ({ out }) => filled(out.etag),
   content_encoding: ({ out }) => filled(out.contentEncoding),
+  accept_ranges: ({ out }) => (out.acceptRanges ? 'bytes' : undefined),
   server: ({ out }) => filled(out.server),
   date: ({ out }) => filled(out.date),
 };

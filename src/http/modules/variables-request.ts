@@ -67,7 +67,8 @@ const setLimitRate = (request: Request, text: string): void => {
   else request.limitRate = rate;
 };
 
-const uri: VariableDefinition = { get: (request) => present(request.uri) };
+/** Empty, but there, when the target was too bad to be decoded. */
+const uri: VariableDefinition = { get: ({ uri: path, target }) => (target === '' ? present(path) : path) };
 const args: VariableDefinition = { get: (request) => present(request.args) };
 
 export const requestVariables: Definitions = {

@@ -52,16 +52,16 @@ const trailer = ({ upstream }: Request, name: string): Value => {
   return lines(names, values, name.slice('upstream_trailer_'.length));
 };
 
-/** The value of the first Set-Cookie of that name. */
+/** The value of the first Set-Cookie of that name; only spaces may stand around its equals sign. */
 const cookie = ({ upstream }: Request, name: string): Value => {
   if (!upstream) return undefined;
   const wanted = name.slice('upstream_cookie_'.length);
   const { names, values } = upstream.head;
   for (let i = 0; i < names.length; i++) {
-    if (names[i]?.lower !== 'set-cookie') continue;
-    const [pair = ''] = (values[i] ?? '').split(';');
-    const at = pair.indexOf('=');
-    if (at >= 0 && pair.slice(0, at).trim().toLowerCase() === wanted) return pair.slice(at + 1).trim();
+    const line = values[i] ?? '';
+    if (names[i]?.lower !== 'set-cookie' || line.slice(0, wanted.length).toLowerCase() !== wanted) continue;
+    const [, value] = /^ *= *([^;]*)/.exec(line.slice(wanted.length)) ?? [];
+    if (value !== undefined) return value;
   }
   return undefined;
 };

@@ -73,7 +73,12 @@ interface Case {
 /** Feeds the pieces, each at an odd place of a larger buffer, then the close. */
 const read = (kase: Case, pieces: readonly Buffer[]): readonly string[] => {
   const recorder = new Recorder();
-  const options = { bufferSize: kase.bufferSize ?? 4096, passTrailers: kase.trailers ?? false };
+  const options = {
+    bufferSize: kase.bufferSize ?? 4096,
+    passTrailers: kase.trailers ?? false,
+    passesServer: false,
+    passesDate: false,
+  };
   const request = requestWith(kase.upgrade ? [['Upgrade', 'websocket']] : []);
   const reply = new HttpReply(recorder, request, options, kase.head ?? false);
   for (const piece of pieces) {

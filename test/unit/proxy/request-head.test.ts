@@ -194,7 +194,7 @@ describe('heads of requests', () => {
       rig.set(proxy, scope, 'proxy_pass', 'http://backend:8080');
       for (const [name, ...words] of kase.statements ?? []) rig.set(proxy, scope, name, ...words);
       rig.build.variables.bind();
-      const { settings, pass } = resolve(proxy, [rig.http, scope]);
+      const { settings, proxy_pass: pass } = resolve(proxy, [rig.http, scope]);
       assert.ok(pass?.fixed);
       const request = makeRequest({ target: '/u', uri: '/u' });
       const protocol = new HttpProtocol(settings, pass.fixed.target);
@@ -221,7 +221,7 @@ describe('pieces of a request body', () => {
       rig.set(proxy, rig.http, 'proxy_request_buffering', 'off');
       const scope = rig.location('prefix', '/');
       rig.set(proxy, scope, 'proxy_pass', 'http://b');
-      const { settings, pass } = resolve(proxy, [rig.http, scope]);
+      const { settings, proxy_pass: pass } = resolve(proxy, [rig.http, scope]);
       assert.ok(pass?.fixed);
       const protocol = new HttpProtocol(settings, pass.fixed.target);
       const sent = { hasBody: false, bodyLength: 0 };

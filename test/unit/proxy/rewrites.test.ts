@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { resolve } from '../../../src/config/contract.ts';
+import { appliesIn } from '../../../src/http/modules/proxy-pass.ts';
 import { ConfRig, makeRequest, proxy } from './conf-rig.ts';
 
 type Statement = readonly [name: string, ...words: string[]];
@@ -195,7 +196,7 @@ describe('what blocks inside inherit', () => {
     rig.set(proxy, inner, 'proxy_pass', 'http://inner/');
     const conf = resolve(proxy, [rig.http, outer, inner]);
     assert.equal(conf.settings.rewriteRedirect?.(makeRequest(), 'http://outer/x'), '/a/x');
-    assert.equal(conf.pass?.url, 'http://inner/');
+    assert.equal(conf.proxy_pass?.url, 'http://inner/');
   });
 
   it('proxy_pass: if blocks do, locations do not', () => {
@@ -204,8 +205,11 @@ describe('what blocks inside inherit', () => {
     rig.set(proxy, outer, 'proxy_pass', 'http://outer/');
     const test = rig.location('if', '', outer);
     const inner = rig.location('prefix', '/a/b', outer);
-    assert.equal(resolve(proxy, [rig.http, outer, test]).pass?.url, 'http://outer/');
-    assert.equal(resolve(proxy, [rig.http, outer, inner]).pass, undefined);
+    const { proxy_pass: pass } = resolve(proxy, [rig.http, outer]);
+    assert.ok(pass);
+    assert.ok(appliesIn(pass, outer));
+    assert.ok(appliesIn(pass, test));
+    assert.ok(!appliesIn(pass, inner));
     assert.equal(rig.build.locations.get(outer)?.autoRedirect, true);
     assert.equal(rig.build.locations.get(inner)?.autoRedirect, false);
   });

@@ -14,7 +14,7 @@ const request = new Request(stream, server, undefined, 0);
 
 const peers = (settings: readonly Partial<PeerSettings>[], name = 'p', zone?: Zone): Peers => {
   const list = settings.map((one, i) => new GroupPeer(`${name}${i}`, '', {}, { ...PLAIN_SERVER, ...one }));
-  return new Peers(list, list.length === 1, zone);
+  return new Peers(list, list.length === 1 && name === 'p', zone);
 };
 
 /** The names of the peers that so many requests get, each done before the next. */

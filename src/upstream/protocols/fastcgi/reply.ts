@@ -48,8 +48,6 @@ export class FastcgiReply extends RecordReader implements Reply {
   #stdoutSeen = false;
   /** Bytes of the body still to come by its Content-Length; -1 when there is none. */
   #rest = -1;
-  /** Without `fastcgi_keep_conn` the reply is complete with its STDOUT. */
-  #complete = false;
   /** It may serve again, but is still at work: what it tells the engine can begin the next request. */
   #feeding = false;
   #retired = false;
@@ -69,7 +67,6 @@ export class FastcgiReply extends RecordReader implements Reply {
     this.#mark = 0;
     this.#stdoutSeen = false;
     this.#rest = -1;
-    this.#complete = false;
   }
 
   /** It is done with, and may serve again once nothing of it is running. */
@@ -99,7 +96,6 @@ export class FastcgiReply extends RecordReader implements Reply {
         if (-this.#mark >= this.#upstream.conf.bufferSize) this.onInvalid(TOO_BIG);
       }
     }
-    if (this.#complete && !this.stopped) this.#finish(false);
   }
 
   end(): void {
@@ -149,17 +145,15 @@ export class FastcgiReply extends RecordReader implements Reply {
 
   protected onStdoutEnd(): void {
     if (this.#head || this.#missing()) this.onInvalid('upstream prematurely closed FastCGI stdout');
-    else if (!this.#conf.keep) this.#complete = true;
   }
 
   protected onEndRequest(): void {
     if (this.#head) this.onInvalid('upstream sent unexpected FastCGI record: 3');
     else if (this.#missing()) this.onInvalid('upstream prematurely closed FastCGI request');
-    else if (!this.#conf.keep) this.#finish(false);
   }
 
   protected onFinish(protocolStatus: number, exact: boolean): void {
-    this.#finish(exact && protocolStatus === 0);
+    this.#finish(this.#conf.keep && exact && protocolStatus === 0);
   }
 
   /** The body is shorter than its Content-Length; a reply to HEAD may say one and have no body. */

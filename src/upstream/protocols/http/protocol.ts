@@ -10,12 +10,13 @@ import { requestUri, type Target } from './target.ts';
 const MOST_SPARE = 64;
 
 type Rewrite = ((request: Request, value: string) => string) | undefined;
+type RewriteRedirect = ((request: Request, value: string) => string | undefined) | undefined;
 
 /** What a location says about all of its requests, wherever they go. */
 export interface HttpOptions extends HeadOptions, ReplyOptions {
   /** A body may have to be sent in chunks. */
   readonly streams: boolean;
-  readonly rewriteRedirect: Rewrite;
+  readonly rewriteRedirect: RewriteRedirect;
   readonly rewriteCookie: Rewrite;
 }
 
@@ -26,13 +27,14 @@ export class HttpSettings {
   readonly version: number;
   readonly method: Template | undefined;
   readonly plainBody: boolean;
-  readonly rewriteRedirect: Rewrite;
+  readonly rewriteRedirect: RewriteRedirect;
   readonly rewriteCookie: Rewrite;
   readonly spare: HttpReply[] = [];
 
   constructor(options: HttpOptions) {
     this.head = compileHead(options);
-    this.reply = { bufferSize: options.bufferSize, passTrailers: options.passTrailers };
+    const { bufferSize, passTrailers, passesServer, passesDate } = options;
+    this.reply = { bufferSize, passTrailers, passesServer, passesDate };
     this.version = options.version;
     this.method = options.method;
     this.plainBody = !options.streams || options.version < 1001;
@@ -45,7 +47,7 @@ export class HttpProtocol implements Protocol {
   readonly scheme = 'http://';
   readonly plainBody: boolean;
   readonly needsLength: boolean;
-  readonly rewriteRedirect: Rewrite;
+  readonly rewriteRedirect: RewriteRedirect;
   readonly rewriteCookie: Rewrite;
 
   constructor(

@@ -6,7 +6,7 @@ import type { Request } from '../../../http/request.ts';
 import { ERROR, WARN } from '../../../log/levels.ts';
 import type { Reply } from '../../contract.ts';
 import type { ReplyHead } from '../../reply-head.ts';
-import { CONNECTION } from '../../reply-name.ts';
+import { CONNECTION, DATE, SERVER } from '../../reply-name.ts';
 import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from './chunked.ts';
 import { HEAD_DONE, HEAD_NONE, HeadReader } from './head-reader.ts';
 import { TRAILERS_DONE, TRAILERS_INVALID, TrailerReader } from './trailers.ts';
@@ -29,6 +29,9 @@ export interface ReplyOptions {
   /** `proxy_buffer_size`: the head, and each interim head, must fit. */
   readonly bufferSize: number;
   readonly passTrailers: boolean;
+  /** `proxy_pass_header Server` and `Date`: where the server sends none, the client gets none. */
+  readonly passesServer: boolean;
+  readonly passesDate: boolean;
 }
 
 const HEAD = 0;
@@ -113,6 +116,10 @@ export class HttpReply implements Reply {
     if (this.#head.status.version < HTTP_11 && !saysKeepAlive(head)) head.connectionClose = true;
     this.#keep = !head.connectionClose;
     if (head.chunked) head.contentLength = -1;
+    const { passesServer, passesDate } = this.#options;
+    const { out } = this.#request;
+    if (passesServer && (head.seen & (1 << SERVER)) === 0) out.withoutServer = true;
+    if (passesDate && (head.seen & (1 << DATE)) === 0) out.withoutDate = true;
     this.#length = 0;
     this.#state = this.#bodyState(head);
     const empty = this.#state === LENGTH && this.#length === 0;

@@ -1,0 +1,150 @@
+/** `gzip`: replies compressed as they go (ngx_http_gzip_filter). */
+import { type Args, type Context, directive, type Parser } from '../../config/contract.ts';
+import { parseSize } from '../../config/numbers.ts';
+import { bufs, enumOf, flag, num, size, wordAt, wordsOf } from '../../config/parsers.ts';
+import { type DeflateOptions, type Deflater, takeDeflater } from '../deflater.ts';
+import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
+import { type HeaderFilter, httpModule } from '../module.ts';
+import { type BodySink, type Data, FLUSH, LAST, NOTHING } from '../output.ts';
+import { contextKey, type Request } from '../request.ts';
+import { type AcceptConf, type Disabled, disabledParser, gzipOk, PROXIED } from './gzip-accept.ts';
+
+const WHERE: readonly Context[] = ['http', 'server', 'location'];
+
+/** A size that is a power of two, as its exponent: 9 for 512. */
+const power = (least: number, most: number, names: string): Parser<number> => ({
+  arity: 1,
+  parse(args: Args) {
+    const word = wordAt(args, 0);
+    const exponent = Math.log2(parseSize(word.text) ?? 0);
+    if (!Number.isInteger(exponent) || exponent < least || exponent > most) {
+      return args.failDirective(`must be ${names}`, word);
+    }
+    return exponent;
+  },
+});
+
+/** How much went in and came out, for $gzip_ratio. */
+interface Ratio {
+  taken: number;
+  given: number;
+}
+const RATIO = contextKey<Ratio>('gzip');
+
+class GzipSink implements BodySink, Ratio {
+  taken = 0;
+  given = 0;
+  #deflater: Deflater | undefined;
+
+  constructor(
+    readonly next: BodySink,
+    options: DeflateOptions,
+  ) {
+    this.#deflater = takeDeflater(options);
+  }
+
+  write(request: Request, bytes: Data, flags: number): void {
+    const deflater = this.#deflater;
+    if (!deflater) return;
+    const last = (flags & LAST) !== 0;
+    const flush = (flags & FLUSH) !== 0;
+    this.taken += bytes.length;
+    // A client that needs no body (HEAD) gets no compressed one made.
+    if (!request.headerOnly && (bytes.length > 0 || last || flush)) {
+      deflater.write(bytes, flush, last, (piece) => {
+        this.given += piece.length;
+        this.next.write(request, piece, 0);
+      });
+    }
+    if (last) {
+      this.#deflater = undefined;
+      deflater.release();
+    }
+    if (last || flush) this.next.write(request, NOTHING, flags & (LAST | FLUSH));
+  }
+}
+
+/** The window and memory that a body of `length` bytes needs; -1 when it is not known. */
+const fitted = (conf: DeflateOptions, length: number): DeflateOptions => {
+  let { windowBits, memLevel } = conf;
+  while (length > 0 && windowBits > 9 && length < (1 << (windowBits - 1)) - 262) {
+    windowBits--;
+    if (memLevel > 1) memLevel--;
+  }
+  return { level: conf.level, windowBits, memLevel };
+};
+
+/** A tag of the reply as it was no longer fits it byte for byte. */
+const weaken = ({ out }: Request): void => {
+  if (out.etag === '' || out.etag.startsWith('W/')) return;
+  out.etag = out.etag.startsWith('"') ? `W/${out.etag}` : '';
+};
+
+interface GzipConf extends AcceptConf {
+  readonly gzip_min_length: number;
+  readonly gzip_types: MimeTypes;
+  readonly gzip_vary: boolean;
+}
+
+const makeFilter = (conf: GzipConf, deflate: DeflateOptions): HeaderFilter => {
+  const { gzip_min_length: least, gzip_types: types, gzip_vary: vary } = conf;
+  return (request) => {
+    const { out } = request;
+    const { status, contentLength } = out;
+    if (status !== 200 && status !== 403 && status !== 404) return;
+    if (out.contentEncoding !== '' || (contentLength !== -1 && contentLength < least)) return;
+    if (!hasType(types, out.contentType)) return;
+    if (vary) out.add('Vary', 'Accept-Encoding');
+    if (!gzipOk(request, conf)) return;
+    const sink = new GzipSink(request.sink, fitted(deflate, contentLength));
+    request.sink = sink;
+    request.setContext<Ratio>(RATIO, sink);
+    out.contentEncoding = 'gzip';
+    out.contentLength = -1;
+    out.acceptRanges = false;
+    out.remove('accept-ranges');
+    weaken(request);
+  };
+};
+
+/** nginx's rounding: two decimals, half up by the third. */
+const ratioText = ({ taken, given }: Ratio): string => {
+  let hundredths = Math.floor((taken * 100) / given);
+  if (Math.floor((taken * 1000) / given) % 10 > 4) hundredths++;
+  return `${Math.floor(hundredths / 100)}.${String(hundredths % 100).padStart(2, '0')}`;
+};
+
+export const gzipModule = httpModule({
+  name: 'http_gzip_filter',
+  directives: {
+    gzip: directive(flag, { in: [...WHERE, 'if-in-location'], initial: false }),
+    gzip_types: directive<MimeTypes>(mimeTypes(new Set(['text/html'])), { in: WHERE, initial: TEXT_HTML }),
+    gzip_min_length: directive(size, { in: WHERE, initial: 20 }),
+    gzip_comp_level: directive(num({ min: 1, max: 9 }), { in: WHERE, initial: 1 }),
+    gzip_window: directive(power(9, 15, '512, 1k, 2k, 4k, 8k, 16k, or 32k'), { in: WHERE, initial: 15 }),
+    gzip_hash: directive(power(9, 17, '512, 1k, 2k, 4k, 8k, 16k, 32k, 64k, or 128k'), {
+      in: WHERE,
+      initial: 16,
+    }),
+    gzip_buffers: directive(bufs, { in: WHERE, initial: { number: 32, size: 4096 } }),
+    gzip_no_buffer: directive(flag, { in: WHERE, initial: false }),
+    postpone_gzipping: directive(size, { in: WHERE, initial: 0 }),
+    gzip_vary: directive(flag, { in: WHERE, initial: false }),
+    gzip_http_version: directive(enumOf('1.0', '1.1'), { in: WHERE, initial: '1.1' }),
+    gzip_proxied: directive(wordsOf(...PROXIED), { in: WHERE, initial: ['off'] }),
+    gzip_disable: directive<Disabled>(disabledParser, { in: WHERE, initial: { msie6: false, regexes: [] } }),
+  },
+  variables: {
+    gzip_ratio: {
+      get(request) {
+        const ratio = request.context(RATIO);
+        return ratio && ratio.given > 0 ? ratioText(ratio) : undefined;
+      },
+    },
+  },
+  headerFilter(conf) {
+    if (!conf.gzip) return undefined;
+    const { gzip_comp_level: level, gzip_window: windowBits, gzip_hash: hash } = conf;
+    return makeFilter(conf, { level, windowBits, memLevel: hash - 8 });
+  },
+});
