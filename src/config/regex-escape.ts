@@ -1,5 +1,5 @@
 /** What stands behind a backslash in a PCRE pattern. */
-import { type ByteSet, ESCAPED_SETS } from './regex-bytes.ts';
+import { type ByteSet, complement, ESCAPED_SETS } from './regex-bytes.ts';
 
 /** What an escape means, and how many characters it takes with its backslash. */
 export type Escape = { readonly length: number } & (
@@ -18,6 +18,25 @@ const CONTROLS: Readonly<Record<string, number>> = { a: 7, e: 27, f: 12, n: 10, 
 const ASSERTIONS: Readonly<Record<string, string>> = { A: '^', G: '^', z: '$', b: '\\b', B: '\\B' };
 
 const error = (reason: string, length: number): Escape => ({ kind: 'error', reason, length });
+
+/** `\p{N}`, `\PL`: the bytes that are such characters in latin1, as PCRE takes them without UTF mode. */
+const property = (rest: string): Escape => {
+  const [all = '', letter = '', caret = '', braced = '', single = ''] =
+    /^\\([pP])(?:\{(\^?)([A-Za-z_&]+)\}|([A-Z]))/.exec(rest) ?? [];
+  const name = braced === 'L&' ? 'LC' : braced || single;
+  if (all === '') return error('malformed \\P or \\p sequence', 2);
+  const set = new Uint8Array(256).fill(1);
+  if (name !== 'Any') {
+    let test: RegExp;
+    try {
+      test = new RegExp(`\\p{${name}}`, 'u');
+    } catch {
+      return error('unknown property after \\P or \\p', all.length);
+    }
+    for (let byte = 0; byte < 256; byte++) set[byte] = test.test(String.fromCharCode(byte)) ? 1 : 0;
+  }
+  return { kind: 'set', set: (letter === 'P') !== (caret === '^') ? complement(set) : set, length: all.length };
+};
 
 const byteOf = (value: number, length: number): Escape =>
   value > 0xff
@@ -136,8 +155,9 @@ const outside = (letter: string, rest: string): Escape => {
       return reference(rest);
     case 'p':
     case 'P':
+      return property(rest);
     case 'X':
-      return error('\\p, \\P and \\X are not supported', 2);
+      return error('\\X is not supported', 2);
     case 'F':
     case 'L':
     case 'l':

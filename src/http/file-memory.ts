@@ -4,9 +4,9 @@
  */
 import { closeSync, openSync, readSync, type Stats } from 'node:fs';
 
-/** Files up to this size are kept. */
-export const SMALL = 65536;
-const TOTAL = 16 << 20;
+/** Bytes of the largest file that is kept: one buffer then serves all its clients, however slow. */
+export const SMALL = 1 << 20;
+const TOTAL = 32 << 20;
 /** A change so soon after the one before could go unseen: the clock of the file system ticks in milliseconds. */
 const UNSETTLED = 100;
 

@@ -12,6 +12,7 @@ import { findLocation, REDIRECT } from './find-location.ts';
 import { enterLocation } from './enter-location.ts';
 import type { Handler } from './module.ts';
 import { ACCESS, CONTENT, FIND_CONFIG, POST_READ, POST_REWRITE, PREACCESS, PRECONTENT, REWRITE, SERVER_REWRITE } from './phase-numbers.ts';
+import { escapeUri } from './uri.ts';
 import { logRequest } from './request-log.ts';
 import type { Request } from './request.ts';
 import { AGAIN, DECLINED, DONE, OK, type Verdict } from './verdict.ts';
@@ -90,7 +91,7 @@ const findConfig = (request: Request): boolean => {
     return false;
   }
   if (found !== REDIRECT) return true;
-  request.out.location = `${location.name}${request.args === '' ? '' : `?${request.args}`}`;
+  request.out.location = `${escapeUri(location.name)}${request.args === '' ? '' : `?${request.args}`}`;
   finalize(request, 301);
   return false;
 };

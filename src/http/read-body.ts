@@ -165,18 +165,18 @@ const expected = (request: Request): boolean => request.headers.contentLength > 
 
 /** Sends `100 Continue` where the client waits for it, once. */
 const askForBody = (request: Request): void => {
-  if (request.expectTested || !request.headers.expectContinue || request.version < 1001) return;
+  if (!request.headers.expectContinue || request.expectTested || request.version < 1001) return;
   request.expectTested = true;
   request.stream.writeInterim(request, '100 Continue', []);
 };
 
 /** Reads the whole body, then calls `then`: at once when there is none or all of it has come. */
 export const readBody = (request: Request, then: (request: Request) => void): void => {
+  askForBody(request);
   if (request.body !== undefined || !expected(request) || request !== request.main) {
     then(request);
     return;
   }
-  askForBody(request);
   const reader = new BodyReader(request, BUFFER, then, undefined);
   request.body = reader;
   request.stream.readBody(reader);
@@ -187,8 +187,8 @@ export const readBody = (request: Request, then: (request: Request) => void): vo
  * client is held back until `streamBody` goes on. A body that is refused ends the request.
  */
 export const prereadBody = (request: Request): boolean => {
-  if (request.body !== undefined || !expected(request) || request !== request.main) return true;
   askForBody(request);
+  if (request.body !== undefined || !expected(request) || request !== request.main) return true;
   const reader = new BodyReader(request, PREREAD, undefined, undefined);
   request.body = reader;
   request.stream.readBody(reader);
@@ -214,8 +214,9 @@ export const streamBody = (request: Request, consumer: BodyConsumer): void => {
 
 /** Throws the body away as it comes, unless it is being read. */
 export const discardBody = (request: Request): void => {
-  if (request.body !== undefined || !expected(request) || request !== request.main) return;
+  if (request !== request.main || request.body !== undefined) return;
   askForBody(request);
+  if (!expected(request)) return;
   const reader = new BodyReader(request, DISCARD, undefined, undefined);
   request.body = reader;
   request.stream.readBody(reader);

@@ -1,5 +1,6 @@
 /** Lines of the error log about a request, with nginx's context behind them. */
 import type { ErrorLog } from '../log/error-log.ts';
+import { DEBUG } from '../log/levels.ts';
 import type { Request } from './request.ts';
 
 /** `, client: A, server: S, request: "L", upstream: "U", host: "H", referrer: "R"`, as far as it is known. */
@@ -24,4 +25,18 @@ export const logOf = (request: Request): ErrorLog => request.stream.debugLog ?? 
 export const logRequest = (request: Request, level: number, message: string): void => {
   const log = logOf(request);
   if (log.level >= level) log.write(level, message + contextOf(request), request.stream.number);
+};
+
+/** At level debug: the request as it was understood. */
+export const logHead = (request: Request): void => {
+  const log = logOf(request);
+  const { names, values } = request.headers;
+  const line = (message: string): void => log.write(DEBUG, message, request.stream.number);
+  line(`http request line: "${request.requestLine}"`);
+  line(`http uri: "${request.uri}"`);
+  line(`http args: "${request.args}"`);
+  names.forEach((name, index) => {
+    const secret = name.lower === 'authorization' || name.lower === 'proxy-authorization';
+    line(`http header: "${name.text}: ${secret ? '...' : values[index]}"`);
+  });
 };

@@ -24,6 +24,10 @@ export interface Stream extends BodySink {
   /** 'unix:' clients have no address. */
   readonly unix: boolean;
   readonly secure: boolean;
+  /** Who is connected in truth, while `actAs` holds. */
+  readonly peer?: Peer | undefined;
+  /** Takes another address for the client's until the request has ended (`set_real_ip_from`). */
+  actAs?(address: string, port: number): void;
   /** The numbers of stub_status. */
   readonly counters: ClientCounters;
   /** When the connection was made, on the clock of `monotonic`, ms. */
@@ -69,6 +73,15 @@ export interface ProxyProtocol {
   readonly sourcePort: number;
   readonly serverAddress: string;
   readonly serverPort: number;
+  /** The extra values of version 2 as they came, one character a byte. */
+  readonly tlvs: string;
+}
+
+/** Who a client is. */
+export interface Peer {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly unix: boolean;
 }
 
 /** The other end of an upgraded connection. */

@@ -3,10 +3,14 @@ import net from 'node:net';
 import { ALERT, CRIT } from '../log/levels.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import { accepted } from '../net/connection.ts';
+import { ConfiguredErrorLog } from '../log/error-log-file.ts';
+import type { LogRegistry } from '../log/registry.ts';
+import type { DebugConnections } from '../process/debug-connections.ts';
+import { eventsKey } from '../process/events-module.ts';
 import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { AddressBuild, HttpBuild } from './build.ts';
 import { Client } from './http1/client.ts';
-import type { AddressConf, ClientHost } from './http1/host.ts';
+import type { AddressConf, ClientHost, DebugClient } from './http1/host.ts';
 import type { ClientCounters } from './counters.ts';
 import type { AnyHttpModule } from './module.ts';
 import { ServerNames } from './server-names.ts';
@@ -75,7 +79,8 @@ export class HttpService implements Service, ClientHost {
   readonly #clients = new Set<Client>();
   #connections = 0;
   #drained: (() => void) | undefined = undefined;
-  #debugLogOf: (address: string) => ErrorLog | undefined = () => undefined;
+  readonly #debug: DebugConnections | undefined;
+  #logs: LogRegistry | undefined = undefined;
 
   constructor(
     readonly build: HttpBuild,
@@ -86,22 +91,23 @@ export class HttpService implements Service, ClientHost {
     this.logFiles = [...build.logFiles];
     this.counters = build.counters;
     this.slots = build.variables.slots;
+    this.#debug = build.scope.find(eventsKey)?.debug;
   }
 
   prepare(context: WorkerContext): void {
     this.log = context.log;
+    this.#logs = context.logs;
     this.#connections = context.connections;
     for (const location of this.build.compiled) location.errorLog = context.logs.errorLog(location.errorLogConf);
     for (const module of this.modules) module.prepare?.(this.build, context);
   }
 
-  /** `debug_connection`: which clients are logged in full, and where. */
-  debugClients(logOf: (address: string) => ErrorLog | undefined): void {
-    this.#debugLogOf = logOf;
-  }
-
-  debugLog(address: string): ErrorLog | undefined {
-    return this.#debugLogOf(address);
+  debugLog(client: DebugClient): ErrorLog | undefined {
+    if (this.#debug === undefined || this.#debug.empty) return undefined;
+    if (!this.#debug.has(client.unix ? undefined : client.remoteAddress)) return undefined;
+    const { errorLogConf } = client.address.fallback.location;
+    const log = this.#logs?.errorLog(errorLogConf);
+    return log instanceof ConfiguredErrorLog ? log.verbose() : undefined;
   }
 
   open(fds: ReadonlyMap<string, number>): void {

@@ -43,9 +43,9 @@ export class Timer {
     return this.deadline !== NEVER;
   }
 
-  /** Runs out `ms` milliseconds from now, whatever it was set to before. */
-  start(ms: number): void {
-    this.deadline = monotonic() + ms;
+  /** Runs out `ms` milliseconds from `now`, whatever it was set to before. */
+  start(ms: number, now: number = monotonic()): void {
+    this.deadline = now + ms;
     const tick = Math.ceil(this.deadline / TICK);
     if (this.tick >= 0 && this.tick <= tick) return;
     if (this.tick >= 0) wheel.unlink(this);

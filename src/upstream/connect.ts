@@ -30,7 +30,8 @@ export const begin = (u: Upstream): void => {
   u.text = u.protocol.head(u.request, u);
   const source = u.group.source(u.request);
   u.source = source;
-  u.started = monotonic();
+  u.now = monotonic();
+  u.started = u.now;
   const { nextUpstreamTries } = u.conf;
   if (nextUpstreamTries > 0 && source.tries > nextUpstreamTries) source.tries = nextUpstreamTries;
   connect(u);
@@ -40,7 +41,7 @@ export const begin = (u: Upstream): void => {
 export const connect = (u: Upstream): void => {
   const { attempts, attempt: last, source, group, conf } = u;
   u.action = CONNECTING_ACTION;
-  const now = monotonic();
+  const { now } = u;
   if (attempts.length > 0 && last.responseTime < 0) last.responseTime = now - u.attemptStarted;
   const attempt = new Attempt(group.name);
   attempts.push(attempt);
@@ -59,6 +60,7 @@ export const connect = (u: Upstream): void => {
   u.cached = pooled !== undefined;
   if (pooled) {
     const { connection } = pooled;
+    pooled.idle = now - pooled.parkedAt;
     use(u, pooled, connection);
     u.sentBefore = connection.sent;
     connection.handler = u;
@@ -91,7 +93,7 @@ const open = (u: Upstream, peer: Peer): void => {
   use(u, new PeerConnection(connection, peer), connection);
   u.sentBefore = 0;
   u.phase = CONNECTING;
-  connection.timer.start(u.conf.connectTimeout);
+  connection.timer.start(u.conf.connectTimeout, u.now);
 };
 
 /** `proxy_bind`: an address, maybe with a port; nothing where the value is empty. */
@@ -120,7 +122,7 @@ export const connected = (u: Upstream): void => {
 };
 
 const established = (u: Upstream, connection: Connection): void => {
-  u.attempt.connectTime = monotonic() - u.attemptStarted;
+  u.attempt.connectTime = u.now - u.attemptStarted;
   u.reply = u.protocol.reply(u.request, u);
   u.phase = AWAITING;
   send(u, connection);

@@ -68,6 +68,8 @@ export interface Exchange {
   readonly keep: boolean;
   /** The whole request has been handed to the system. */
   readonly bodySent: boolean;
+  /** The time of the present event, on the clock of `monotonic`. */
+  readonly now: number;
 }
 
 /** Bits of proxy_next_upstream and its like. */

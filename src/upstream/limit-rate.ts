@@ -50,7 +50,7 @@ export const feedDue = (u: Upstream, limit: RateLimit): void => {
     }
   }
   if (u.phase !== PASSING || !connection || u.limited) return;
-  connection.timer.start(u.conf.readTimeout);
+  connection.timer.start(u.conf.readTimeout, u.now);
 };
 
 /** How many bytes may be taken in now. A head, whose limit is not known, comes in small pieces. */

@@ -3,7 +3,6 @@ import { finalize, terminate } from '../http/finalize.ts';
 import { FLUSH, LAST, NOTHING } from '../http/output.ts';
 import { OK, type Verdict } from '../http/verdict.ts';
 import { ERROR } from '../log/levels.ts';
-import { monotonic } from '../net/timers.ts';
 import { NEXT, PEER_FAILED, PEER_NEXT, PEER_OK, PEER_STALE } from './contract.ts';
 import { CLIENT_ACTION, IDLE, nextBit, OVER, statusFor } from './states.ts';
 import type { Upstream } from './upstream.ts';
@@ -13,7 +12,7 @@ const oneShot = (method: string): boolean => method === 'POST' || method === 'LO
 
 const timedOut = (u: Upstream): boolean => {
   const { nextUpstreamTimeout } = u.conf;
-  return nextUpstreamTimeout > 0 && monotonic() - u.started >= nextUpstreamTimeout;
+  return nextUpstreamTimeout > 0 && u.now - u.started >= nextUpstreamTimeout;
 };
 
 /** The reason with what else must be allowed for a further attempt. */
@@ -120,7 +119,7 @@ export const release = (u: Upstream, state: number): void => {
 /** Notes how long the attempt took. */
 export const stopClock = (u: Upstream): void => {
   const { attempt } = u;
-  if (attempt.responseTime < 0) attempt.responseTime = monotonic() - u.attemptStarted;
+  if (attempt.responseTime < 0) attempt.responseTime = u.now - u.attemptStarted;
 };
 
 /** Frees what the exchange holds, and with that the exchange is over. False: it was over before. */

@@ -86,7 +86,7 @@ export const resume = (u: Upstream): void => {
   const { connection } = u;
   if (u.phase !== PASSING || !connection?.paused || u.limited) return;
   if (u.buffering ? u.spool?.full : request.stream.congested) return;
-  connection.timer.start(u.conf.readTimeout);
+  connection.timer.start(u.conf.readTimeout, u.now);
   connection.resume();
 };
 

@@ -6,7 +6,6 @@ import { NOTHING } from '../http/output.ts';
 import type { Request } from '../http/request.ts';
 import { OK } from '../http/verdict.ts';
 import { INFO } from '../log/levels.ts';
-import { monotonic } from '../net/timers.ts';
 import { accelRedirect } from './accel-redirect.ts';
 import { IGNORE } from './contract.ts';
 import { startLimit } from './limit-rate.ts';
@@ -42,7 +41,7 @@ const ASKING = (1 << ACCEL_REDIRECT) | (1 << ACCEL_LIMIT_RATE) | (1 << ACCEL_BUF
 export const passHead = (u: Upstream): boolean => {
   const { head, request, attempt } = u;
   attempt.status = head.status;
-  attempt.headerTime = monotonic() - u.attemptStarted;
+  attempt.headerTime = u.now - u.attemptStarted;
   if (head.status >= 300 && passedOver(u)) return false;
   if ((head.seen & ASKING) !== 0) obey(u, head);
   if (

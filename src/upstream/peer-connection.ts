@@ -1,6 +1,5 @@
 /** A connection to a peer over all the requests it carries, and its own watchman while it is parked. */
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
-import { monotonic } from '../net/timers.ts';
 import type { Peer } from './contract.ts';
 
 /** Where parked connections are kept; told when one can't be used any more. */
@@ -36,21 +35,20 @@ export class PeerConnection implements ConnectionHandler {
     return !connection.closed && !connection.ended && !connection.paused && !connection.socket.destroyed;
   }
 
-  /** Gives it to a parking for at most `timeout` ms. */
-  park(parking: Parking, tag: object, timeout: number): void {
+  /** Gives it to a parking for at most `timeout` ms from `now`. */
+  park(parking: Parking, tag: object, timeout: number, now: number): void {
     this.parking = parking;
     this.tag = tag;
-    this.parkedAt = monotonic();
+    this.parkedAt = now;
     this.connection.handler = this;
-    this.connection.timer.start(timeout);
+    this.connection.timer.start(timeout, now);
     this.connection.resume();
   }
 
-  /** Takes it into use again, out of its parking. The caller becomes its handler. */
+  /** Takes it into use again, out of its parking. The caller becomes its handler, and notes `idle`. */
   unpark(): void {
     this.parking = undefined;
     this.tag = undefined;
-    this.idle = monotonic() - this.parkedAt;
     this.connection.timer.stop();
   }
 

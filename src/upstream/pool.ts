@@ -53,7 +53,12 @@ export class KeepalivePool implements Pool, Parking {
     else this.#oldest = connection;
     this.#newest = connection;
     this.#count++;
-    connection.park(this, exchange.conf, parkingTime(this.conf.timeout, connection.peerTimeout));
+    connection.park(
+      this,
+      exchange.conf,
+      parkingTime(this.conf.timeout, connection.peerTimeout),
+      exchange.now,
+    );
     return true;
   }
 

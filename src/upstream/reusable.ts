@@ -1,5 +1,4 @@
 /** Whether a connection may carry another request: a column of guards, the first that speaks decides. */
-import { monotonic } from '../net/timers.ts';
 import type { Exchange } from './contract.ts';
 import type { PeerConnection } from './peer-connection.ts';
 
@@ -34,7 +33,7 @@ export const reusable = (
   if (connection.error !== undefined) return 'the connection has an error';
   if (connection.ended || connection.finished) return 'the peer has closed its side';
   if (peer.requests >= limits.requests) return 'keepalive_requests reached';
-  if (monotonic() - connection.started > limits.time) return 'keepalive_time reached';
+  if (exchange.now - connection.started > limits.time) return 'keepalive_time reached';
   if (!exchange.keep) return 'the reply forbids it or is not complete';
   if (!exchange.bodySent || connection.queued > 0) return 'the request was not sent completely';
   if (draining) return 'the worker is draining';

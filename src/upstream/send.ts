@@ -39,9 +39,9 @@ export const send = (u: Upstream, connection: Connection): void => {
 const awaitReply = (u: Upstream, connection: Connection): void => {
   if (u.bodySent) {
     u.action = HEAD_ACTION;
-    connection.timer.start(u.conf.readTimeout);
+    connection.timer.start(u.conf.readTimeout, u.now);
   } else {
-    connection.timer.start(u.conf.sendTimeout);
+    connection.timer.start(u.conf.sendTimeout, u.now);
   }
 };
 
@@ -108,7 +108,7 @@ const goOn = (u: Upstream, connection: Connection): void => {
     if (!bytes) break;
     const go = write(u, connection, bytes, sender?.last === true);
     if (go) continue;
-    connection.timer.start(u.conf.sendTimeout);
+    connection.timer.start(u.conf.sendTimeout, u.now);
     return;
   }
   u.sender = undefined;
@@ -136,7 +136,7 @@ export const sendPiece = (u: Upstream, bytes: Uint8Array): void => {
   if (write(u, connection, Buffer.from(bytes), false)) return;
   u.streamPaused = true;
   u.request.stream.pauseBody();
-  connection.timer.start(u.conf.sendTimeout);
+  connection.timer.start(u.conf.sendTimeout, u.now);
 };
 
 const uncork = (socket: Connection['socket']): void => socket.uncork();

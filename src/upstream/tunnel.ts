@@ -21,7 +21,7 @@ export const beginTunnel = (u: Upstream): boolean => {
   request.keepAlive = false;
   if (!sendHeader(request)) return false;
   request.sink.write(request, NOTHING, FLUSH);
-  u.connection?.timer.start(u.conf.readTimeout);
+  u.connection?.timer.start(u.conf.readTimeout, u.now);
   request.stream.upgrade(request, new ClientEnd(u));
   return u.phase === TUNNELLING;
 };
@@ -31,7 +31,7 @@ export const tunnelBytes = (u: Upstream, bytes: Uint8Array): void => {
   const { connection } = u;
   if (!connection || bytes.length === 0) return;
   u.attempt.length += bytes.length;
-  connection.timer.start(u.conf.readTimeout);
+  connection.timer.start(u.conf.readTimeout, u.now);
   if (!u.request.stream.tunnelWrite(bytes)) connection.pause();
 };
 
@@ -63,7 +63,7 @@ class ClientEnd implements Tunnel {
     const u = this.#upstream;
     const { connection } = u;
     if (!connection || u.phase !== TUNNELLING) return;
-    connection.timer.start(u.conf.readTimeout);
+    connection.timer.start(u.conf.readTimeout, u.now);
     if (connection.writeBytes(Buffer.from(bytes))) return;
     u.streamPaused = true;
     u.request.stream.pauseBody();

@@ -14,6 +14,7 @@ import { logOf, logRequest } from '../http/request-log.ts';
 import { DONE, type Verdict } from '../http/verdict.ts';
 import { DEBUG, ERROR, WARN } from '../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
+import { monotonic } from '../net/timers.ts';
 import { abort } from './abort.ts';
 import { Attempt } from './attempt.ts';
 import { begin, connect, connected, onConnectionClosed, onPeerEnd, onTimedOut } from './connect.ts';
@@ -113,7 +114,8 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exch
   attempt: Attempt = NO_ATTEMPT;
   /** What the protocol made of the request's head. */
   text = '';
-  /** When the first and the present attempt began, on the clock of `monotonic`. */
+  /** The time of the present event, and when the first and the present attempt began, on the clock of `monotonic`. */
+  now = 0;
   started = 0;
   attemptStarted = 0;
   /** The present attempt failed. */
@@ -224,6 +226,7 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exch
 
   onRead(bytes: Buffer, length: number): void {
     const { attempt, phase } = this;
+    this.now = monotonic();
     attempt.received += length;
     if (phase === TUNNELLING) {
       tunnelBytes(this, bytes.subarray(0, length));
@@ -244,42 +247,51 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exch
     // Only the body renews the timeout: the head must be complete within one.
     const { connection } = this;
     if (this.phase === PASSING && connection && !connection.paused)
-      connection.timer.start(this.conf.readTimeout);
+      connection.timer.start(this.conf.readTimeout, this.now);
   }
 
   onConnect(): void {
+    this.now = monotonic();
     connected(this);
   }
 
   onEnd(): void {
+    this.now = monotonic();
     onPeerEnd(this);
   }
 
   onClose(): void {
+    this.now = monotonic();
     onConnectionClosed(this);
   }
 
   onTimeout(): void {
+    this.now = monotonic();
     onTimedOut(this);
   }
 
   onDrain(): void {
+    this.now = monotonic();
     onSent(this);
   }
 
   resumeOutput(_request: Request): void {
+    this.now = monotonic();
     if (this.phase === PASSING || this.phase === DRAINING) resume(this);
   }
 
   abortOutput(_request: Request): void {
+    this.now = monotonic();
     abort(this);
   }
 
   bodyPiece(_request: Request, bytes: Uint8Array): void {
+    this.now = monotonic();
     sendPiece(this, bytes);
   }
 
   bodyEnd(_request: Request): void {
+    this.now = monotonic();
     sendStreamEnd(this);
   }
 }

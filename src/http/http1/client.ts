@@ -2,7 +2,7 @@
  * A client's HTTP/1 connection: heads read, one request at a time answered in order, then kept, lingered on
  * or closed, as nginx does it (RFC 9112 section 9).
  */
-import { INFO } from '../../log/levels.ts';
+import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
 import type { ErrorLog } from '../../log/error-log.ts';
 import { type Connection, type ConnectionHandler } from '../../net/connection.ts';
 import { latin1, textOf } from '../../net/latin1.ts';
@@ -24,8 +24,8 @@ import type { Server } from '../location.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
 import { type BodyReader, discardBody, logPrematureClose } from '../read-body.ts';
-import { logRequest } from '../request-log.ts';
-import { type ProxyProtocol, Request, type Stream, type Tunnel } from '../request.ts';
+import { logHead, logOf, logRequest } from '../request-log.ts';
+import { type Peer, type ProxyProtocol, Request, type Stream, type Tunnel } from '../request.ts';
 import { headText } from '../write-head.ts';
 import { ERROR } from '../verdict.ts';
 import type { AddressConf, ClientHost } from './host.ts';
@@ -62,6 +62,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   secure: boolean;
   started = 0;
   proxyProtocol: ProxyProtocol | undefined = undefined;
+  peer: Peer | undefined = undefined;
   debugLog: ErrorLog | undefined = undefined;
   readonly counters: ClientCounters;
   #state: number;
@@ -105,7 +106,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     this.remotePort = socket.remotePort ?? 0;
     this.localAddress = socket.localAddress ?? '';
     this.localPort = socket.localPort ?? 0;
-    this.debugLog = this.host.debugLog(this.unix ? 'unix:' : this.remoteAddress);
+    this.debugLog = this.host.debugLog(this);
     this.counters.accept();
     this.counters.waiting(1);
     connection.timer.start(this.address.fallback.location.core.client_header_timeout);
@@ -143,7 +144,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       return;
     }
     if (found === INVALID) {
-      this.#log(INFO, `broken header: "${text.slice(0, 107).replace(/[\r\n]/g, ' ')}" while reading PROXY protocol`);
+      const line = text.split(/[\r\n]/, 1)[0] ?? '';
+      this.#log(ERROR_LEVEL, `broken header: "${line}" while reading PROXY protocol`);
       this.#close();
       return;
     }
@@ -301,6 +303,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       }
     }
     if (headers.contentLength === 0 && !headers.chunked) this.#bodyExpected = false;
+    if (logOf(request).level >= DEBUG) logHead(request);
     runPhases(request);
   }
 
@@ -521,6 +524,21 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     if (request.finished) return;
     this.counters.writing(-1);
     endRequest(request);
+    if (this.peer) this.#actAsItself(this.peer);
+  }
+
+  actAs(address: string, port: number): void {
+    this.peer ??= { remoteAddress: this.remoteAddress, remotePort: this.remotePort, unix: this.unix };
+    this.remoteAddress = address;
+    this.remotePort = port;
+    this.unix = false;
+  }
+
+  #actAsItself(peer: Peer): void {
+    this.peer = undefined;
+    this.remoteAddress = peer.remoteAddress;
+    this.remotePort = peer.remotePort;
+    this.unix = peer.unix;
   }
 
   /** After a request and all of its body: the next one, an idle wait, or the end. */
@@ -709,6 +727,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   }
 
   tunnelWrite(bytes: Uint8Array): boolean {
+    if (this.#request) this.#request.bodySent += bytes.length;
     return this.connection.writeBytes(Buffer.from(bytes));
   }
 

@@ -12,13 +12,20 @@ export interface AddressConf {
   readonly secure: boolean;
 }
 
+/** What `debug_connection` asks about a client. */
+export interface DebugClient {
+  readonly unix: boolean;
+  readonly remoteAddress: string;
+  readonly address: AddressConf;
+}
+
 export interface ClientHost {
   readonly counters: ClientCounters;
   /** The worker finishes what it has: no connection is kept any longer. */
   readonly draining: boolean;
   readonly log: ErrorLog;
   /** The log for a client that `debug_connection` names. */
-  debugLog(address: string): ErrorLog | undefined;
+  debugLog(client: DebugClient): ErrorLog | undefined;
   /** How many slots for variables a request needs. */
   readonly slots: number;
   /** A connection is gone. */

@@ -34,9 +34,11 @@ const parseV2 = (text: string): ProxyHeader | typeof INCOMPLETE | typeof INVALID
   if (version >> 4 !== 2) return INVALID;
   const length = 16 + word(text, 14);
   if (text.length < length) return INCOMPLETE;
-  if ((version & 15) !== 1) return { addresses: undefined, length };
+  // Only PROXY, and only of streams, names the client; LOCAL is the balancer's own.
+  if ((version & 15) !== 1 || (text.charCodeAt(13) & 15) !== 1) return { addresses: undefined, length };
   const family = text.charCodeAt(13) >> 4;
-  if (family === 1 && length >= 28) {
+  if ((family === 1 && length < 28) || (family === 2 && length < 52)) return INVALID;
+  if (family === 1) {
     return {
       length,
       addresses: {
@@ -44,10 +46,11 @@ const parseV2 = (text: string): ProxyHeader | typeof INCOMPLETE | typeof INVALID
         serverAddress: ipv4(text, 20),
         sourcePort: word(text, 24),
         serverPort: word(text, 26),
+        tlvs: text.slice(28, length),
       },
     };
   }
-  if (family === 2 && length >= 52) {
+  if (family === 2) {
     return {
       length,
       addresses: {
@@ -55,6 +58,7 @@ const parseV2 = (text: string): ProxyHeader | typeof INCOMPLETE | typeof INVALID
         serverAddress: ipv6(text, 32),
         sourcePort: word(text, 48),
         serverPort: word(text, 50),
+        tlvs: text.slice(52, length),
       },
     };
   }
@@ -74,6 +78,12 @@ export const parseProxyHeader = (text: string): ProxyHeader | typeof INCOMPLETE 
   const [all, sourceAddress = '', serverAddress = '', sourcePort, serverPort] = match;
   return {
     length: all.length,
-    addresses: { sourceAddress, serverAddress, sourcePort: Number(sourcePort), serverPort: Number(serverPort) },
+    addresses: {
+      sourceAddress,
+      serverAddress,
+      sourcePort: Number(sourcePort),
+      serverPort: Number(serverPort),
+      tlvs: '',
+    },
   };
 };

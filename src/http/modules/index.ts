@@ -6,6 +6,7 @@
 import { core } from '../core-conf.ts';
 import type { AnyHttpModule } from '../module.ts';
 import { accessModule } from './access.ts';
+import { autoindexModule } from './autoindex.ts';
 import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
 import { gzipModule } from './gzip.ts';
@@ -15,8 +16,11 @@ import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
 import { notModifiedModule } from './not-modified.ts';
 import { proxy } from './proxy.ts';
+import { randomIndexModule } from './random-index.ts';
 import { rangeModule } from './range.ts';
+import { realipModule } from './realip.ts';
 import { rewriteModule } from './rewrite.ts';
+import { secureLinkModule } from './secure-link.ts';
 import { splitClientsModule } from './split-clients.ts';
 import { staticModule } from './static.ts';
 import { stubStatusModule } from './stub-status.ts';
@@ -29,7 +33,9 @@ export const httpModules: readonly AnyHttpModule[] = [
   coreVariables,
   mapModule,
   splitClientsModule,
+  secureLinkModule,
   upstream,
+  realipModule,
   rewriteModule,
   accessModule,
   tryFilesModule,
@@ -38,6 +44,8 @@ export const httpModules: readonly AnyHttpModule[] = [
   emptyGifModule,
   stubStatusModule,
   indexModule,
+  randomIndexModule,
+  autoindexModule,
   staticModule,
   notModifiedModule,
   headersModule,

@@ -1,5 +1,6 @@
 /** Variables of the connection that carries a request. */
 import { isIPv6 } from 'node:net';
+import { tlvValue } from '../http1/proxy-tlv.ts';
 import { monotonic } from '../../net/timers.ts';
 import type { Request } from '../request.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
@@ -20,7 +21,7 @@ const binaryAddress = (request: Request): Value => {
 };
 
 const localAddress = ({ stream }: Request): string =>
-  stream.unix && !isIPv6(stream.localAddress) && !stream.localAddress.startsWith('unix:')
+  (stream.peer ?? stream).unix && !isIPv6(stream.localAddress) && !stream.localAddress.startsWith('unix:')
     ? `unix:${stream.localAddress}`
     : stream.localAddress;
 
@@ -45,7 +46,9 @@ export const connectionVariables: Readonly<Record<string, VariableDefinition>> =
   proxy_protocol_server_port: {
     get: ({ stream }) => (stream.proxyProtocol ? port(stream.proxyProtocol.serverPort) : undefined),
   },
-  proxy_protocol_tlv_: unavailable,
+  proxy_protocol_tlv_: {
+    get: ({ stream }, name) => tlvValue(stream.proxyProtocol?.tlvs ?? '', name.slice('proxy_protocol_tlv_'.length)),
+  },
   tcpinfo_rtt: unavailable,
   tcpinfo_rttvar: unavailable,
   tcpinfo_snd_cwnd: unavailable,

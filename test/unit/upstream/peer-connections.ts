@@ -2,11 +2,20 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { type Connection, type ConnectionHandler, connect } from '../../../src/net/connection.ts';
+import { monotonic } from '../../../src/net/timers.ts';
 import type { Exchange, Peer } from '../../../src/upstream/contract.ts';
 import { PeerConnection } from '../../../src/upstream/peer-connection.ts';
 
 /** An exchange that went well. */
-export const fine: Exchange = { conf: {}, failed: false, keep: true, bodySent: true };
+export const fine: Exchange = {
+  conf: {},
+  failed: false,
+  keep: true,
+  bodySent: true,
+  get now() {
+    return monotonic();
+  },
+};
 
 /** A server that only accepts, and connections to it. */
 export class Backend {

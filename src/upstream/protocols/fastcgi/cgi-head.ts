@@ -3,6 +3,7 @@
  * status in a `Status` line. Lines are read as leniently as nginx reads them: a bare LF ends one, a line without
  * a colon is a name without a value.
  */
+import { latin1 } from '../../../net/latin1.ts';
 import type { Upstream } from '../../upstream.ts';
 
 const NUL = 0x00;
@@ -43,10 +44,10 @@ export class CgiHead {
     let stop = MORE;
     if (before === 0) {
       stop = this.#findEnd(bytes, start, end);
-      this.#text = bytes.toString('latin1', start, stop === MORE ? end : stop);
+      this.#text = latin1(bytes, start, stop === MORE ? end : stop);
     } else {
       this.#odd = true;
-      const text = this.#text + bytes.toString('latin1', start, end);
+      const text = this.#text + latin1(bytes, start, end);
       const length = endIn(text, Math.max(0, before - 2));
       this.#text = length === MORE ? text : text.slice(0, length);
       if (length !== MORE) stop = start + length - before;

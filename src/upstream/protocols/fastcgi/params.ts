@@ -5,6 +5,7 @@
 import type { HeaderName, HeadersIn } from '../../../http/headers.ts';
 import type { Request } from '../../../http/request.ts';
 import type { Template } from '../../../http/template.ts';
+import { ownText } from '../../../net/latin1.ts';
 import { pair, pairLength } from './records.ts';
 
 /** One `fastcgi_param NAME VALUE [if_not_empty]`. */
@@ -46,22 +47,44 @@ export const compileParams = (params: readonly Param[], passHeaders: boolean): P
   return inOrder(parts);
 };
 
-/** `before` is what is constant ahead of the pair. */
-const variablePair = (before: string, name: string, value: Template, ifNotEmpty: boolean): Part => {
-  const { text } = value;
-  const nameLength = pairLength(name.length);
-  const start = before + nameLength;
-  return (request) => {
-    const content = text(request);
-    const { length } = content;
-    if (length > 127) return start + pairLength(length) + name + content;
-    if (length === 0 && ifNotEmpty) return before;
-    return start + SHORT[length] + name + content;
-  };
-};
+/**
+ * A pair whose value is mostly that of the request before (the server's name, an Accept header): then it is not put
+ * together again, and what is sent twice becomes one flat text, which is cheap to join and to write.
+ */
+class Pair {
+  #value = '';
+  #pair: string;
+  #flat = false;
+  readonly #start: string;
+  readonly #name: string;
+  readonly #empty: string;
 
-/** `pairLength` of 0 to 127. */
-const SHORT: readonly string[] = Array.from({ length: 128 }, (_, length) => pairLength(length));
+  /** `before` is constant text ahead of the pair, `empty` is what is sent in its place when the value is empty. */
+  constructor(before: string, name: string, empty = before + pair(name, '')) {
+    this.#start = before + pairLength(name.length);
+    this.#name = name;
+    this.#empty = this.#pair = empty;
+  }
+
+  text(value: string): string {
+    if (value === this.#value) {
+      if (!this.#flat) {
+        this.#flat = true;
+        this.#pair = ownText(this.#pair);
+      }
+      return this.#pair;
+    }
+    this.#flat = false;
+    this.#value = value;
+    this.#pair = value === '' ? this.#empty : this.#start + pairLength(value.length) + this.#name + value;
+    return this.#pair;
+  }
+}
+
+const variablePair = (before: string, name: string, { text }: Template, ifNotEmpty: boolean): Part => {
+  const kept = ifNotEmpty ? new Pair(before, name, before) : new Pair(before, name);
+  return (request) => kept.text(text(request));
+};
 
 const inOrder =
   (parts: readonly Part[]): Part =>
@@ -71,10 +94,9 @@ const inOrder =
     return text;
   };
 
-/** How a header's name stands in the parameters. */
+/** A header's name among the parameters. */
 interface ParamName {
-  readonly length: string;
-  readonly text: string;
+  readonly pair: Pair;
   readonly isCookie: boolean;
   /** The number of the last request that had it: a second line of the same name is seen at once. */
   request: number;
@@ -110,7 +132,7 @@ class HeaderParams {
       if (known === null) continue;
       if (known.request === request || known.request === FORGOTTEN) return this.#joined(headers);
       known.request = request;
-      text += headerPair(known, values[i] ?? '');
+      text += known.pair.text(values[i] ?? '');
     }
     return text;
   }
@@ -127,7 +149,7 @@ class HeaderParams {
       else joined.set(name.lower, { known, value });
     });
     let text = '';
-    for (const { known, value } of joined.values()) text += headerPair(known, value);
+    for (const { known, value } of joined.values()) text += known.pair.text(value);
     return text;
   }
 
@@ -140,17 +162,11 @@ class HeaderParams {
     }
     let known = this.#byText.get(name.lower);
     if (!known) {
-      const text = `HTTP_${lower.toUpperCase()}`;
-      const request = remember ? 0 : FORGOTTEN;
-      known = { length: pairLength(text.length), text, isCookie: lower === 'cookie', request };
+      const kept = new Pair('', `HTTP_${lower.toUpperCase()}`);
+      known = { pair: kept, isCookie: lower === 'cookie', request: remember ? 0 : FORGOTTEN };
       if (remember) this.#byText.set(name.lower, known);
     }
     if (remember) this.#names.set(name, known);
     return known;
   }
 }
-
-const headerPair = (name: ParamName, value: string): string => {
-  const { length } = value;
-  return name.length + (length < 128 ? SHORT[length] : pairLength(length)) + name.text + value;
-};

@@ -2,6 +2,7 @@
 
 import type { Request } from '../../../http/request.ts';
 import { ERROR, WARN } from '../../../log/levels.ts';
+import { latin1 } from '../../../net/latin1.ts';
 import type { Reply, UpstreamConf } from '../../contract.ts';
 import type { Upstream } from '../../upstream.ts';
 import { CgiHead, MORE, REFUSED } from './cgi-head.ts';
@@ -194,7 +195,7 @@ export class FastcgiReply extends RecordReader implements Reply {
     if (start === end) return;
     let stop = end;
     while (stop > start + 1 && ENDINGS.includes(bytes[stop - 1] ?? 0)) stop--;
-    const message = bytes.toString('latin1', start, stop);
+    const message = latin1(bytes, start, stop);
     this.#upstream.log(ERROR, `FastCGI sent in stderr: "${message}"`);
     // The message itself is the reason: nothing more is logged.
     if (this.#head && this.#conf.catchStderr.some((text) => message.includes(text))) this.onInvalid('');
