@@ -4,6 +4,7 @@ import { compileHttp } from './http/compile.ts';
 import { httpBlock } from './http/http-block.ts';
 import { HttpService } from './http/service.ts';
 import { HTTP } from './http/build.ts';
+import { upstreamAdvice } from './http/upstream-advice.ts';
 import { httpModules } from './http/modules/index.ts';
 import { errorLogModule } from './log/error-log-directive.ts';
 import type { Program, Service } from './process/contract.ts';
@@ -25,4 +26,9 @@ export const program: Program = {
       return build ? [new HttpService(build, httpModules)] : [];
     });
   },
+  advise: (main) =>
+    main.children.flatMap((scope) => {
+      const build = scope.context === 'http' ? scope.find(HTTP) : undefined;
+      return build ? upstreamAdvice(build) : [];
+    }),
 };

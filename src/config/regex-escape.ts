@@ -22,7 +22,7 @@ const error = (reason: string, length: number): Escape => ({ kind: 'error', reas
 /** `\p{N}`, `\PL`: the bytes that are such characters in latin1, as PCRE takes them without UTF mode. */
 const property = (rest: string): Escape => {
   const [all = '', letter = '', caret = '', braced = '', single = ''] =
-    /^\\([pP])(?:\{(\^?)([A-Za-z_&]+)\}|([A-Z]))/.exec(rest) ?? [];
+    /^([pP])(?:\{(\^?)([A-Za-z_&]+)\}|([A-Z]))/.exec(rest) ?? [];
   const name = braced === 'L&' ? 'LC' : braced || single;
   if (all === '') return error('malformed \\P or \\p sequence', 2);
   const set = new Uint8Array(256).fill(1);
@@ -31,11 +31,11 @@ const property = (rest: string): Escape => {
     try {
       test = new RegExp(`\\p{${name}}`, 'u');
     } catch {
-      return error('unknown property after \\P or \\p', all.length);
+      return error('unknown property after \\P or \\p', all.length + 1);
     }
     for (let byte = 0; byte < 256; byte++) set[byte] = test.test(String.fromCharCode(byte)) ? 1 : 0;
   }
-  return { kind: 'set', set: (letter === 'P') !== (caret === '^') ? complement(set) : set, length: all.length };
+  return { kind: 'set', set: (letter === 'P') !== (caret === '^') ? complement(set) : set, length: all.length + 1 };
 };
 
 const byteOf = (value: number, length: number): Escape =>

@@ -5,6 +5,7 @@ import { compileRegex } from '../config/regex.ts';
 import type { Listen } from './listen.ts';
 import type { ServerName } from './server-names.ts';
 import type { Location, Server } from './location.ts';
+import type { Zone } from '../zone/zones.ts';
 import { ClientCounters } from './counters.ts';
 import { compileTemplate, type Template } from './template.ts';
 import { Variables, type VariableRef } from './variables.ts';
@@ -51,6 +52,8 @@ export class HttpBuild {
   readonly compiled: Location[] = [];
   /** The numbers of stub_status for this worker. */
   readonly counters = new ClientCounters();
+  /** Where all workers count; only with a `stub_status` page. */
+  counterZone: Zone | undefined = undefined;
   /** The log files that workers open, by full path. */
   readonly logFiles = new Set<string>();
   /** The locations written in each block, in order. */

@@ -1,69 +1,67 @@
-/** The numbers of stub_status: in memory that all workers share, where there is some. */
+/** The numbers of stub_status: in memory that all workers share where the configuration asks for the page. */
+import { COUNTERS_BYTES, SharedCounters } from '../zone/counters.ts';
 
 const ACCEPTED = 0;
-const HANDLED = 1;
-const REQUESTS = 2;
-const ACTIVE = 3;
-const READING = 4;
-const WRITING = 5;
-const WAITING = 6;
-/** How many 32-bit numbers they take. */
-export const COUNTER_SLOTS = 8;
+const REQUESTS = 1;
+const ACTIVE = 2;
+const READING = 3;
+const WRITING = 4;
+const WAITING = 5;
+const GAUGES = [ACTIVE, READING, WRITING, WAITING];
 
 export class ClientCounters {
-  #slots: Int32Array = new Int32Array(COUNTER_SLOTS);
+  #counts = new SharedCounters(new ArrayBuffer(COUNTERS_BYTES), GAUGES);
 
-  /** Counts in `slots` from now on: memory shared with the other workers. */
-  share(slots: Int32Array): void {
-    this.#slots = slots;
+  /** Counts in `memory` from now on, with the other workers. */
+  share(memory: ArrayBuffer): void {
+    this.#counts = new SharedCounters(memory, GAUGES);
   }
 
   accept(): void {
-    Atomics.add(this.#slots, ACCEPTED, 1);
-    Atomics.add(this.#slots, HANDLED, 1);
-    Atomics.add(this.#slots, ACTIVE, 1);
+    this.#counts.add(ACCEPTED, 1);
+    this.#counts.add(ACTIVE, 1);
   }
 
   close(): void {
-    Atomics.sub(this.#slots, ACTIVE, 1);
+    this.#counts.add(ACTIVE, -1);
   }
 
   request(): void {
-    Atomics.add(this.#slots, REQUESTS, 1);
+    this.#counts.add(REQUESTS, 1);
   }
 
   reading(change: number): void {
-    Atomics.add(this.#slots, READING, change);
+    this.#counts.add(READING, change);
   }
 
   writing(change: number): void {
-    Atomics.add(this.#slots, WRITING, change);
+    this.#counts.add(WRITING, change);
   }
 
   waiting(change: number): void {
-    Atomics.add(this.#slots, WAITING, change);
+    this.#counts.add(WAITING, change);
   }
 
-  /** As unsigned numbers. */
   get accepted(): number {
-    return Atomics.load(this.#slots, ACCEPTED) >>> 0;
+    return this.#counts.sum(ACCEPTED);
   }
+  /** No connection is accepted that is not handled. */
   get handled(): number {
-    return Atomics.load(this.#slots, HANDLED) >>> 0;
+    return this.accepted;
   }
   get requests(): number {
-    return Atomics.load(this.#slots, REQUESTS) >>> 0;
+    return this.#counts.sum(REQUESTS);
   }
   get active(): number {
-    return Atomics.load(this.#slots, ACTIVE) >>> 0;
+    return this.#counts.sum(ACTIVE);
   }
   get readingNow(): number {
-    return Atomics.load(this.#slots, READING) >>> 0;
+    return this.#counts.sum(READING);
   }
   get writingNow(): number {
-    return Atomics.load(this.#slots, WRITING) >>> 0;
+    return this.#counts.sum(WRITING);
   }
   get waitingNow(): number {
-    return Atomics.load(this.#slots, WAITING) >>> 0;
+    return this.#counts.sum(WAITING);
   }
 }

@@ -4,7 +4,8 @@
  * why in nginx's words, for the log.
  */
 import { internName, KNOWN } from './header-names.ts';
-import { validateHost } from './host.ts';
+import { ownText } from '../net/latin1.ts';
+import { type ValidHost, validateHost } from './host.ts';
 import type { Request } from './request.ts';
 import { normalizeTarget } from './uri.ts';
 
@@ -21,7 +22,6 @@ const refuse = (status: number, reason: string): number => {
 };
 
 const METHOD = /^[A-Z_-]+$/;
-const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE']);
 /** A path that is taken as it stands: without escapes, dots at the start of a segment, doubled slashes, fragment. */
 const CARE = /[\x00-\x20\x7f%#]|\/[/.]/;
 const CONTROL = /[\x00-\x20\x7f]/;
@@ -30,6 +30,9 @@ const AUTHORITY = /^((?:\[[A-Za-z0-9:\-._~!$&'()*+,;=]*\]|[A-Za-z0-9.-]*):\d+) /
 
 /** Where the virtual server is chosen as soon as the host is known. Answers 0 or a status. */
 export interface HostSink {
+  /** The host of the last request and what it came to: most clients ask for one host only. */
+  lastHost: string;
+  lastValidHost: ValidHost | undefined;
   chooseServer(request: Request, host: string): number;
 }
 
@@ -49,8 +52,8 @@ export const parseRequestLine = (request: Request, text: string, start: number, 
   request.requestLine = text.slice(start, end);
   const space = text.indexOf(' ', start);
   if (space < 0 || space >= end) return refuse(400, 'client sent invalid method while reading client request line');
-  const method = text.slice(start, space);
-  if (!methods.has(method) && !METHOD.test(method)) {
+  const method = text.startsWith('GET ', start) ? 'GET' : text.slice(start, space);
+  if (method !== 'GET' && !METHOD.test(method)) {
     return refuse(400, 'client sent invalid method while reading client request line');
   }
   request.method = method;
@@ -236,8 +239,13 @@ const noteKnown = (request: Request, known: number, value: string, sink: HostSin
       return refuse(400, `client sent duplicate host header: "Host: ${value}", previous value: "Host: ${headers.values[headers.hostIndex]}"`);
     }
     headers.hostIndex = headers.names.length - 1;
-    const valid = validateHost(value);
-    if (!valid) return refuse(400, 'client sent invalid host header');
+    let valid = sink.lastValidHost;
+    if (!valid || value !== sink.lastHost) {
+      valid = validateHost(value);
+      if (!valid) return refuse(400, 'client sent invalid host header');
+      sink.lastHost = ownText(value);
+      sink.lastValidHost = valid;
+    }
     if (headers.host !== '') return 0;
     headers.host = valid.host;
     headers.port = valid.port;

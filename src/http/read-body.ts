@@ -164,7 +164,7 @@ const joined = (pieces: readonly Uint8Array[]): Uint8Array =>
 const expected = (request: Request): boolean => request.headers.contentLength > 0 || request.headers.chunked;
 
 /** Sends `100 Continue` where the client waits for it, once. */
-const askForBody = (request: Request): void => {
+export const askForBody = (request: Request): void => {
   if (!request.headers.expectContinue || request.expectTested || request.version < 1001) return;
   request.expectTested = true;
   request.stream.writeInterim(request, '100 Continue', []);

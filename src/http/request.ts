@@ -4,6 +4,7 @@
  * requests share one shape.
  */
 import type { ErrorLog } from '../log/error-log.ts';
+import type { TlsSession } from '../net/tls.ts';
 import type { ClientCounters } from './counters.ts';
 import type { RequestBody } from './body.ts';
 import type { BodyReader } from './read-body.ts';
@@ -24,6 +25,8 @@ export interface Stream extends BodySink {
   /** 'unix:' clients have no address. */
   readonly unix: boolean;
   readonly secure: boolean;
+  /** What TLS has agreed on; undefined without it. */
+  readonly tls?: TlsSession | undefined;
   /** Who is connected in truth, while `actAs` holds. */
   readonly peer?: Peer | undefined;
   /** Takes another address for the client's until the request has ended (`set_real_ip_from`). */
@@ -44,6 +47,8 @@ export interface Stream extends BodySink {
   throttled?: boolean;
   /** Turns the reply's head into bytes; they go out with the first piece of the body. */
   writeHead(request: Request): void;
+  /** A whole, small body that no sink changes, as latin1 text. */
+  writeText(request: Request, text: string): void;
   /** An interim reply (100 Continue, 103 Early Hints): status line and lines, sent at once. */
   writeInterim(request: Request, status: string, lines: readonly string[]): void;
   /** The request is over and logged: keep the connection, linger or close. */

@@ -43,10 +43,26 @@ export class ServerNames {
   }
 
   /** The server for a host; captures of a regular expression are kept on the request. */
-  find(host: string, request: Request): Server {
+  find(host: string, request: Request, fallback: Server = this.fallback): Server {
+    const named = this.#named(host);
+    if (named) return named;
+    if (host === '') return fallback;
+    for (const [regex, server] of this.#regexes) {
+      if (regex.match(request, host)) return server;
+    }
+    return fallback;
+  }
+
+  /** The server for a host while there is no request yet (SNI). */
+  findForName(host: string): Server {
+    const found = this.#named(host) ?? this.#regexes.find(([{ regexp }]) => regexp.test(host))?.[1];
+    return found ?? this.fallback;
+  }
+
+  /** By exact names and those with a wildcard. */
+  #named(host: string): Server | undefined {
     const exact = this.#exact.get(host);
-    if (exact) return exact;
-    if (host === '') return this.fallback;
+    if (exact || host === '') return exact;
     if (this.#heads.size > 0) {
       for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
         const server = dot > 0 ? this.#heads.get(host.slice(dot)) : undefined;
@@ -59,9 +75,6 @@ export class ServerNames {
         if (server) return server;
       }
     }
-    for (const [regex, server] of this.#regexes) {
-      if (regex.match(request, host)) return server;
-    }
-    return this.fallback;
+    return undefined;
   }
 }

@@ -13,6 +13,7 @@ import { Client } from './http1/client.ts';
 import type { AddressConf, ClientHost, DebugClient } from './http1/host.ts';
 import type { ClientCounters } from './counters.ts';
 import type { AnyHttpModule } from './module.ts';
+import { tlsOf } from './modules/ssl.ts';
 import { ServerNames } from './server-names.ts';
 
 /** One listening socket, and the addresses that come in on it. */
@@ -29,11 +30,13 @@ const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
   );
   const warn = (name: string): void =>
     build.scope.load.warn(`conflicting server name "${name}" on ${address.listen.spec.key}, ignored`);
+  const fallback = address.fallback.runtime;
   return {
-    names: new ServerNames(address.fallback.runtime, names, warn),
-    fallback: address.fallback.runtime,
+    names: new ServerNames(fallback, names, warn),
+    fallback,
     proxyProtocol: address.listen.proxyProtocol,
-    secure: address.listen.ssl,
+    text: address.listen.spec.key,
+    tls: address.listen.ssl ? (server) => tlsOf(server, fallback) : undefined,
   };
 };
 

@@ -1,4 +1,5 @@
 /** The head of a reply as HTTP/1 text: nginx's order of lines (RFC 9112 section 4). */
+import { wallClock } from '../net/timers.ts';
 import { httpDate } from './http-date.ts';
 import { programName } from './identity.ts';
 import type { Request } from './request.ts';
@@ -9,7 +10,7 @@ let dateLine = '';
 
 /** The Date line of this second. */
 const dateHeader = (): string => {
-  const second = Math.floor(Date.now() / 1000);
+  const second = Math.floor(wallClock() / 1000);
   if (second !== dateSecond) {
     dateSecond = second;
     dateLine = `\r\nDate: ${httpDate(second)}\r\n`;

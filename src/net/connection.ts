@@ -23,6 +23,8 @@ export interface ConnectionHandler {
 
 /** Every plain socket reads into this. Its callback is synchronous, so one is enough for the process. */
 export const READ_SIZE = 65536;
+/** Bytes that may be queued on a socket before a write says false. */
+const WRITE_AHEAD = 131072;
 const shared = Buffer.allocUnsafeSlow(READ_SIZE);
 
 /** The error of a system call as Node reports it. */
@@ -54,7 +56,10 @@ function onEnd(this: OwnedSocket): void {
   owner.handler.onEnd();
 }
 function onDrain(this: OwnedSocket): void {
-  this.owner?.handler.onDrain();
+  const owner = this.owner;
+  if (!owner) return;
+  owner.blocked = false;
+  owner.handler.onDrain();
 }
 function onConnect(this: OwnedSocket): void {
   this.owner?.handler.onConnect();
@@ -91,6 +96,10 @@ export class Connection implements TimerOwner {
   error: SystemError | undefined = undefined;
   /** Bytes read so far. */
   received = 0;
+  /** Bytes written so far, queued ones included. */
+  sent = 0;
+  /** A write has said false, and `onDrain` has not come yet. */
+  blocked = false;
   paused = false;
   /** The peer has sent its last byte. */
   ended = false;
@@ -122,28 +131,32 @@ export class Connection implements TimerOwner {
     return this.socket.writableLength === 0 ? 0 : this.socket.writableLength + (handle?.writeQueueSize ?? 0);
   }
 
-  /** Bytes written so far, queued ones included. */
-  get sent(): number {
-    return this.socket.bytesWritten;
-  }
-
   /** Writes text, one byte a character. False: more is queued than is good, wait for `onDrain`. */
   writeText(text: string): boolean {
-    return this.socket.write(text, 'latin1');
+    this.sent += text.length;
+    return this.socket.write(text, 'latin1') || this.#block();
   }
 
   /** Writes bytes, which must stay as they are until sent: copy what stands in the shared buffer. */
   writeBytes(bytes: Uint8Array): boolean {
-    return this.socket.write(bytes);
+    this.sent += bytes.length;
+    return this.socket.write(bytes) || this.#block();
   }
 
   /** A head and the first bytes behind it in one system call. */
   writeBoth(text: string, bytes: Uint8Array): boolean {
+    this.sent += text.length + bytes.length;
     this.socket.cork();
     this.socket.write(text, 'latin1');
     const go = this.socket.write(bytes);
     this.socket.uncork();
-    return go;
+    // What the system took at once is no longer queued, whatever the corked write said.
+    return go || !this.socket.writableNeedDrain || this.#block();
+  }
+
+  #block(): false {
+    this.blocked = true;
+    return false;
   }
 
   /** Stops reading: the peer is held back by TCP. A close by it goes unseen meanwhile. */
@@ -199,7 +212,7 @@ export const accepted = (socket: net.Socket, handler: ConnectionHandler): Connec
   if (!handle) return onDataEvents(socket, handler);
   holder._handle = null;
   handle.reading = false;
-  const options = { handle, onread, allowHalfOpen: true };
+  const options = { handle, onread, allowHalfOpen: true, writableHighWaterMark: WRITE_AHEAD };
   const own = new OwnedSocket(options as net.SocketConstructorOpts);
   const connection = new Connection(own, handler, nextNumber());
   own.owner = connection;
@@ -219,7 +232,10 @@ export const onDataEvents = (socket: net.Socket, handler: ConnectionHandler): Co
     connection.ended = true;
     connection.handler.onEnd();
   });
-  socket.on('drain', () => connection.handler.onDrain());
+  socket.on('drain', () => {
+    connection.blocked = false;
+    connection.handler.onDrain();
+  });
   socket.on('error', (error) => {
     connection.error = error;
   });
@@ -243,7 +259,7 @@ export interface ConnectTo {
 
 /** Begins to connect; `handler.onConnect` or `handler.onClose` follows. */
 export const connect = (to: ConnectTo, handler: ConnectionHandler): Connection => {
-  const options = { onread, allowHalfOpen: true } as net.SocketConstructorOpts;
+  const options = { onread, allowHalfOpen: true, writableHighWaterMark: WRITE_AHEAD } as net.SocketConstructorOpts;
   const socket = new OwnedSocket(options);
   const connection = new Connection(socket, handler, nextNumber());
   socket.owner = connection;

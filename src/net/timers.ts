@@ -16,6 +16,9 @@ const TICK = 8;
 const SLOTS = 8192;
 
 let frozen = 0;
+/** What turns `monotonic` into the time of day, looked at once a second. */
+let offset = Date.now() - performance.now();
+let offsetAt = 0;
 
 /** Milliseconds on a clock that never goes back. While a piece of input is being dealt with it stands still. */
 export const monotonic = (): number => (frozen === 0 ? performance.now() : frozen);
@@ -23,10 +26,17 @@ export const monotonic = (): number => (frozen === 0 ? performance.now() : froze
 /** The clock stands until `thaw`: one look at it serves all that a piece of input sets off. */
 export const freeze = (): void => {
   frozen = performance.now();
+  if (frozen - offsetAt > 1000) {
+    offsetAt = frozen;
+    offset = Date.now() - frozen;
+  }
 };
 export const thaw = (): void => {
   frozen = 0;
 };
+
+/** Milliseconds since 1970; the same moment as `monotonic` while the clock stands. */
+export const wallClock = (): number => (frozen === 0 ? Date.now() : offset + frozen);
 
 /** One timeout of one owner. Made once per connection, started and stopped at will. */
 export class Timer {

@@ -68,7 +68,7 @@ export class Block {
   group(offset: number): PeerGroup {
     const { zone } = this;
     const primary = this.#peers(false);
-    const backup = this.method?.refuses.includes('backup') ? [] : this.#peers(true);
+    const backup = this.#peers(true);
     if (primary.length === 0) throw new ConfError(`no servers in upstream "${this.name}"`, this.place);
     if (zone && offset + this.zoneBytes > zone.bytes && zone.bytes > 0) {
       throw new ConfError(`zone "${zone.name}" is too small for upstream "${this.name}"`, this.place);

@@ -12,6 +12,8 @@ import { HostResolver } from './resolve-host.ts';
 /** A group that is referred to before it may have been read; `group` is bound when the http block is complete. */
 export interface GroupRef {
   readonly name: string;
+  /** As it was written. */
+  readonly text: string;
   readonly place: Place;
   group: PeerGroup;
 }
@@ -43,6 +45,10 @@ class Reference implements GroupRef {
     readonly place: Place,
     readonly address: Address,
   ) {}
+
+  get text(): string {
+    return this.address.text;
+  }
 
   group: PeerGroup = {
     name: '',

@@ -11,6 +11,8 @@ import { Tried } from './tried.ts';
 /** Seconds of the wall clock, which the workers share. */
 export const seconds = (): number => Math.floor(Date.now() / 1000);
 
+const ANY = (): boolean => true;
+
 export class RoundRobinSource implements PeerSource {
   tries: number;
   protected peers: Peers;
@@ -58,14 +60,18 @@ export class RoundRobinSource implements PeerSource {
 
   /** The peer to try, marked as tried; other balancers choose otherwise. Runs with the peers' counters at hand. */
   protected choose(): GroupPeer | undefined {
-    const now = seconds();
+    return this.byWeight(seconds(), ANY);
+  }
+
+  /** The peer whose turn it is among those that are usable and `eligible`. */
+  protected byWeight(now: number, eligible: (peer: GroupPeer) => boolean): GroupPeer | undefined {
     const { list } = this.peers;
     let best: GroupPeer | undefined;
     let index = 0;
     let total = 0;
     for (let i = 0; i < list.length; i++) {
       const peer = list[i];
-      if (!peer || this.tried.has(i) || !peer.usable(now)) continue;
+      if (!peer || this.tried.has(i) || !peer.usable(now) || !eligible(peer)) continue;
       peer.currentWeight += peer.effectiveWeight;
       total += peer.effectiveWeight;
       if (peer.effectiveWeight < peer.weight) peer.effectiveWeight++;

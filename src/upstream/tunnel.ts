@@ -4,6 +4,7 @@ import { FLUSH, NOTHING } from '../http/output.ts';
 import type { Tunnel } from '../http/request.ts';
 import { OK } from '../http/verdict.ts';
 import { ERROR } from '../log/levels.ts';
+import { monotonic } from '../net/timers.ts';
 import { finalizeUpstream } from './next.ts';
 import { TUNNEL_ACTION, TUNNELLING } from './states.ts';
 import type { Upstream } from './upstream.ts';
@@ -63,6 +64,7 @@ class ClientEnd implements Tunnel {
     const u = this.#upstream;
     const { connection } = u;
     if (!connection || u.phase !== TUNNELLING) return;
+    u.now = monotonic();
     connection.timer.start(u.conf.readTimeout, u.now);
     if (connection.writeBytes(Buffer.from(bytes))) return;
     u.streamPaused = true;
@@ -71,6 +73,7 @@ class ClientEnd implements Tunnel {
 
   clientEnded(): void {
     const u = this.#upstream;
+    u.now = monotonic();
     u.streamEnded = true;
     if (!u.connection || u.connection.queued === 0) tunnelEnded(u);
   }
@@ -80,6 +83,7 @@ class ClientEnd implements Tunnel {
   }
 
   clientClosed(): void {
+    this.#upstream.now = monotonic();
     tunnelEnded(this.#upstream);
   }
 }

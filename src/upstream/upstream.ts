@@ -8,7 +8,7 @@
  */
 import type { BodyConsumer } from '../http/body.ts';
 import type { Producer } from '../http/output.ts';
-import { prereadBody, readBody } from '../http/read-body.ts';
+import { askForBody, prereadBody, readBody } from '../http/read-body.ts';
 import type { Request } from '../http/request.ts';
 import { logOf, logRequest } from '../http/request-log.ts';
 import { DONE, type Verdict } from '../http/verdict.ts';
@@ -55,6 +55,7 @@ export const startUpstream = (
   request.producer = upstream;
   const { contentLength, chunked } = request.headers;
   if (contentLength <= 0 && !chunked) {
+    askForBody(request);
     begin(upstream);
     return DONE;
   }

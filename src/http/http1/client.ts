@@ -4,9 +4,12 @@
  */
 import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
 import type { ErrorLog } from '../../log/error-log.ts';
-import { type Connection, type ConnectionHandler } from '../../net/connection.ts';
+import { beginsTls, serverName } from '../../net/client-hello.ts';
+import type { Connection, ConnectionHandler, SystemError } from '../../net/connection.ts';
 import { latin1, textOf } from '../../net/latin1.ts';
-import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
+import { monotonic, Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
+import { opensslText, startTls, TlsConnection } from '../../net/tls.ts';
+import { errnoText } from '../../platform/errno.ts';
 import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
 import {
@@ -20,6 +23,7 @@ import {
   plausibleStart,
   refusal,
 } from '../head.ts';
+import { type ValidHost, validateHost } from '../host.ts';
 import type { Server } from '../location.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
@@ -33,13 +37,18 @@ import { INCOMPLETE, INVALID, parseProxyHeader } from './proxy-header.ts';
 
 /** What the connection is doing. */
 const PROXY_HEADER = 0;
-const IDLE = 1;
-const HEAD = 2;
-const BUSY = 3;
-const BODY_REST = 4;
-const LINGER = 5;
-const TUNNEL = 6;
-const CLOSED = 7;
+const TLS_HELLO = 1;
+const TLS_HANDSHAKE = 2;
+const IDLE = 3;
+const HEAD = 4;
+const BUSY = 5;
+const BODY_REST = 6;
+const LINGER = 7;
+const TUNNEL = 8;
+const CLOSED = 9;
+
+/** What ALPN may choose from. */
+const PROTOCOLS = ['http/1.1', 'http/1.0', 'http/0.9'];
 
 /** Queued bytes from which on a producer is asked to stop. */
 const CONGESTED = 131072;
@@ -59,12 +68,15 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   localAddress = '';
   localPort = 0;
   unix = false;
-  secure: boolean;
+  secure = false;
+  tls: TlsConnection | undefined = undefined;
   started = 0;
   proxyProtocol: ProxyProtocol | undefined = undefined;
   peer: Peer | undefined = undefined;
   debugLog: ErrorLog | undefined = undefined;
   readonly counters: ClientCounters;
+  /** The server for what names none. */
+  #server: Server;
   #state: number;
   #request: Request | undefined = undefined;
   /** Text of an incomplete head, or of the next requests. */
@@ -78,6 +90,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   #headText = '';
   #headLength = 0;
   #sentBefore = 0;
+  lastHost = '';
+  lastValidHost: ValidHost | undefined = undefined;
   #sendTimer: Timer | undefined = undefined;
   #unsent = 0;
   #finishing = false;
@@ -90,9 +104,9 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     readonly host: ClientHost,
     readonly address: AddressConf,
   ) {
-    this.secure = address.secure;
     this.counters = host.counters;
-    this.#state = address.proxyProtocol ? PROXY_HEADER : IDLE;
+    this.#server = address.fallback;
+    this.#state = address.proxyProtocol ? PROXY_HEADER : address.tls ? TLS_HELLO : IDLE;
   }
 
   /** Begins to serve an accepted connection. */
@@ -128,6 +142,9 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       case TUNNEL:
         this.#tunnel?.clientBytes(bytes.subarray(0, length));
         return;
+      case TLS_HELLO:
+        this.#readHello(bytes.subarray(0, length));
+        return;
       case PROXY_HEADER:
         this.#readProxyHeader(bytes, length);
         return;
@@ -150,12 +167,50 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       return;
     }
     this.proxyProtocol = found.addresses;
-    this.#state = IDLE;
+    this.#state = this.address.tls ? TLS_HELLO : IDLE;
     this.#pending = '';
     if (found.length < text.length) {
       const rest = Buffer.from(text.slice(found.length), 'latin1');
-      this.#readHead(rest, rest.length);
+      this.onRead(rest, rest.length);
     }
+  }
+
+  /** The first bytes on a TLS address: a hello, whose server name decides what is offered, or plain HTTP. */
+  #readHello(bytes: Buffer): void {
+    const { tls, names } = this.address;
+    const hello = this.#held ? Buffer.concat([this.#held, bytes]) : bytes;
+    this.#held = undefined;
+    if (!tls || !beginsTls(hello[0] ?? 0)) {
+      this.#state = IDLE;
+      this.#readHead(hello, hello.length);
+      return;
+    }
+    const name = serverName(hello);
+    if (name === undefined) {
+      this.#held = Buffer.from(hello);
+      return;
+    }
+    const host = name === '' ? undefined : validateHost(name);
+    if (host) this.#server = names.findForName(host.host);
+    this.#state = TLS_HANDSHAKE;
+    this.connection = startTls(this.connection, Buffer.from(hello), tls(this.#server), PROTOCOLS, this);
+    this.connection.timer.start(this.#server.location.core.client_header_timeout);
+  }
+
+  /** Why a handshake has come to nothing. */
+  #logHandshake(error: SystemError | undefined): void {
+    const text = opensslText(error);
+    const errno = error?.errno === undefined ? '' : ` (${errnoText(error.errno)})`;
+    this.#logTls(
+      text === '' ? `peer closed connection in SSL handshake${errno}` : `SSL_do_handshake() failed (SSL: ${text})`,
+    );
+  }
+
+  #logTls(reason: string): void {
+    const log = this.debugLog ?? this.#server.location.errorLog;
+    if (log.level < INFO) return;
+    const message = `${reason} while SSL handshaking, client: ${this.remoteAddress}, server: ${this.address.text}`;
+    log.write(INFO, message, this.number);
   }
 
   /** Bytes that come while a request is being answered: its body unasked for, or the next requests. */
@@ -189,7 +244,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   #parse(text: string, bytes: Buffer | undefined, before: number, length: number): void {
     let start = 0;
     let request = this.#request;
-    const { core } = (request?.server ?? this.address.fallback).location;
+    const { core } = (request?.server ?? this.#server).location;
     if (!this.#lineRead) {
       while (text.charCodeAt(start) === 13 || text.charCodeAt(start) === 10) start++;
       if (start === text.length && !request) return;
@@ -239,8 +294,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   }
 
   #newRequest(): Request {
-    const request = new Request(this, this.address.fallback, undefined, this.host.slots);
-    request.startedAt = Date.now();
+    const request = new Request(this, this.#server, undefined, this.host.slots);
+    request.startedAt = wallClock();
     request.started = monotonic();
     this.requests++;
     this.#request = request;
@@ -256,7 +311,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   chooseServer(request: Request, host: string): number {
     const { names } = this.address;
     if (names.single) return 0;
-    const server: Server = names.find(host, request);
+    const server: Server = names.find(host, request, this.#server);
     request.server = server;
     request.location = server.location;
     return 0;
@@ -304,6 +359,11 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     }
     if (headers.contentLength === 0 && !headers.chunked) this.#bodyExpected = false;
     if (logOf(request).level >= DEBUG) logHead(request);
+    if (this.address.tls && !this.secure) {
+      logRequest(request, INFO, 'client sent plain HTTP request to HTTPS port');
+      finalize(request, 497);
+      return;
+    }
     runPhases(request);
   }
 
@@ -380,7 +440,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   }
 
   get congested(): boolean {
-    return this.throttled || this.connection.queued >= CONGESTED;
+    return this.throttled || (this.connection.blocked && this.connection.queued >= CONGESTED);
   }
 
   get broken(): boolean {
@@ -396,6 +456,18 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     let text = `HTTP/1.1 ${status}\r\n`;
     for (let i = 0; i < lines.length; i += 2) text += `${lines[i]}: ${lines[i + 1]}\r\n`;
     this.connection.writeText(`${text}\r\n`);
+  }
+
+  writeText(request: Request, text: string): void {
+    if (request.headerOnly || request.chunkedOut || this.broken) {
+      this.write(request, Buffer.from(text, 'latin1'), LAST | OWNED);
+      return;
+    }
+    request.bodySent += text.length;
+    const head = this.#headText;
+    this.#headText = '';
+    if (!this.connection.writeText(head + text)) this.#watchSending(request);
+    request.outputDone = true;
   }
 
   write(request: Request, bytes: Data, flags: number): void {
@@ -483,7 +555,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       this.#headText = '';
       this.connection.writeText(text);
     }
-    if (this.connection.queued > 0 && !this.broken) {
+    if (this.connection.blocked && this.connection.queued > 0 && !this.broken) {
       this.#finishing = true;
       this.#watchSending(request);
       return;
@@ -591,7 +663,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   }
 
   #close(): void {
-    if (this.#state === IDLE) this.counters.waiting(-1);
+    if (this.#state <= IDLE) this.counters.waiting(-1);
     else if (this.#state === HEAD) this.counters.reading(-1);
     if (this.#state === CLOSED) return;
     this.#state = CLOSED;
@@ -632,6 +704,9 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
         }
         this.#close();
         return;
+      case TLS_HANDSHAKE:
+        this.connection.destroy();
+        return;
       default:
         this.#close();
     }
@@ -648,7 +723,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     const state = this.#state;
     const request = this.#request;
     this.#sendTimer?.remove();
-    if (state === IDLE) this.counters.waiting(-1);
+    if (state === TLS_HANDSHAKE) this.#logHandshake(this.connection.error);
+    if (state <= IDLE) this.counters.waiting(-1);
     else if (state === HEAD) {
       this.counters.reading(-1);
       if (request) this.counters.writing(1);
@@ -667,11 +743,22 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     }
   }
 
-  onConnect(): void {}
+  /** The handshake is done. */
+  onConnect(): void {
+    if (!(this.connection instanceof TlsConnection)) return;
+    this.tls = this.connection;
+    this.secure = true;
+    this.#state = IDLE;
+  }
 
   onTimeout(): void {
     const request = this.#request;
     switch (this.#state) {
+      case TLS_HELLO:
+      case TLS_HANDSHAKE:
+        this.#logTls('client timed out (110: Connection timed out)');
+        this.#close();
+        return;
       case IDLE:
       case PROXY_HEADER:
         this.#close();
@@ -735,7 +822,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
 
   /** The worker drains: an idle connection is closed, a busy one says so in its reply. */
   drain(): void {
-    if (this.#state === IDLE || this.#state === PROXY_HEADER) {
+    if (this.#state <= IDLE && this.#state !== TLS_HANDSHAKE) {
       // The client's next request may be on its way: it is answered, with `Connection: close`.
       const { keepalive_min_timeout: least } = this.address.fallback.location.core;
       this.connection.timer.start(Math.max(least, DRAIN_GRACE));
@@ -761,6 +848,7 @@ const lines = (trailers: readonly string[]): string => {
 };
 
 const hasBlankLine = (text: string, from: number): boolean => {
+  if (text.endsWith('\r\n\r\n')) return true;
   if (text.indexOf('\r\n\r\n', from - 2) >= 0) return true;
   for (let lf = text.indexOf('\n', from - 1); lf >= 0; lf = text.indexOf('\n', lf + 1)) {
     let next = lf + 1;

@@ -1,5 +1,6 @@
 /** What the client connections of one worker share, and what holds for one listening address. */
 import type { ErrorLog } from '../../log/error-log.ts';
+import type { TlsSettings } from '../../net/tls.ts';
 import type { ClientCounters } from '../counters.ts';
 import type { Server } from '../location.ts';
 import type { ServerNames } from '../server-names.ts';
@@ -9,7 +10,10 @@ export interface AddressConf {
   readonly names: ServerNames;
   readonly fallback: Server;
   readonly proxyProtocol: boolean;
-  readonly secure: boolean;
+  /** How the address is printed, for the log. */
+  readonly text: string;
+  /** For `listen ... ssl`: what TLS offers where a server is asked for. */
+  readonly tls: ((server: Server) => TlsSettings) | undefined;
 }
 
 /** What `debug_connection` asks about a client. */

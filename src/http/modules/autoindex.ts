@@ -1,6 +1,6 @@
 /** `autoindex`: a folder without an index is listed (ngx_http_autoindex). */
 import { lstatSync, readdirSync, statSync } from 'node:fs';
-import { type ConfOf, type Context, directive } from '../../config/contract.ts';
+import { type Conf, type Context, directive } from '../../config/contract.ts';
 import { enumOf, flag } from '../../config/parsers.ts';
 import { CRIT, ERROR, INFO } from '../../log/levels.ts';
 import { errorCode, errorText } from '../../platform/errno.ts';
@@ -82,8 +82,15 @@ const TYPES = {
   xml: 'text/xml',
 };
 
+const directives = {
+  autoindex: directive(flag, { in: WHERE, initial: false }),
+  autoindex_exact_size: directive(flag, { in: WHERE, initial: true }),
+  autoindex_format: directive(enumOf('html', 'json', 'jsonp', 'xml'), { in: WHERE, initial: 'html' }),
+  autoindex_localtime: directive(flag, { in: WHERE, initial: false }),
+};
+
 const handler =
-  (conf: ConfOf<typeof autoindexModule>): Handler =>
+  (conf: Conf<typeof directives>): Handler =>
   (request) => {
     const { method, uri, out } = request;
     if (uri.charCodeAt(uri.length - 1) !== SLASH || (method !== 'GET' && method !== 'HEAD')) return DECLINED;
@@ -115,11 +122,6 @@ const handler =
 
 export const autoindexModule = httpModule({
   name: 'http_autoindex',
-  directives: {
-    autoindex: directive(flag, { in: WHERE, initial: false }),
-    autoindex_exact_size: directive(flag, { in: WHERE, initial: true }),
-    autoindex_format: directive(enumOf('html', 'json', 'jsonp', 'xml'), { in: WHERE, initial: 'html' }),
-    autoindex_localtime: directive(flag, { in: WHERE, initial: false }),
-  },
+  directives,
   phases: { content: (conf) => (conf.autoindex ? handler(conf) : undefined) },
 });

@@ -9,9 +9,11 @@ import { accessModule } from './access.ts';
 import { autoindexModule } from './autoindex.ts';
 import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
+import { geoModule } from './geo.ts';
 import { gzipModule } from './gzip.ts';
 import { headersModule } from './headers.ts';
 import { indexModule } from './index-module.ts';
+import { limitReqModule } from './limit-req.ts';
 import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
 import { notModifiedModule } from './not-modified.ts';
@@ -19,24 +21,32 @@ import { proxy } from './proxy.ts';
 import { randomIndexModule } from './random-index.ts';
 import { rangeModule } from './range.ts';
 import { realipModule } from './realip.ts';
+import { refererModule } from './referer.ts';
 import { rewriteModule } from './rewrite.ts';
 import { secureLinkModule } from './secure-link.ts';
 import { splitClientsModule } from './split-clients.ts';
+import { sslModule } from './ssl.ts';
 import { staticModule } from './static.ts';
 import { stubStatusModule } from './stub-status.ts';
 import { tryFilesModule } from './try-files.ts';
 import { upstream } from './upstream.ts';
+import { upstreamBalancing } from './upstream-balancing.ts';
 import { coreVariables } from './variables-core.ts';
 
 export const httpModules: readonly AnyHttpModule[] = [
   core,
   coreVariables,
+  sslModule,
   mapModule,
+  geoModule,
+  refererModule,
   splitClientsModule,
   secureLinkModule,
   upstream,
+  upstreamBalancing,
   realipModule,
   rewriteModule,
+  limitReqModule,
   accessModule,
   tryFilesModule,
   proxy,

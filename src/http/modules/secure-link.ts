@@ -1,10 +1,10 @@
 /** `secure_link`: links that hold a hash of what they allow, and until when (ngx_http_secure_link). */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { type Context, directive } from '../../config/contract.ts';
+import { type Context, directive, type Parser } from '../../config/contract.ts';
 import { parseNumber } from '../../config/numbers.ts';
-import { str } from '../../config/parsers.ts';
+import { wordAt } from '../../config/parsers.ts';
 import { httpModule } from '../module.ts';
-import { template } from '../parsers.ts';
+import { templateAt } from '../parsers.ts';
 import { contextKey, type Request } from '../request.ts';
 import type { Template } from '../template.ts';
 import type { Value } from '../variables.ts';
@@ -39,22 +39,54 @@ const checkSecret = (request: Request, secret: string): Value => {
   return timingSafeEqual(Buffer.from(hash, 'hex'), md5(link + secret)) ? link : undefined;
 };
 
+/** What a level says; a secret of its own stands against a link and its hash from outside. */
+interface Links {
+  readonly link: Template | undefined;
+  readonly hashed: Template | undefined;
+  readonly secret: string | undefined;
+}
+const NO_LINKS: Links = { link: undefined, hashed: undefined, secret: undefined };
+
+const links: Parser<Links> = {
+  arity: 1,
+  repeats: true,
+  parse(args, own = NO_LINKS) {
+    const part = args.name === 'secure_link' ? 'link' : args.name === 'secure_link_md5' ? 'hashed' : 'secret';
+    if (own[part] !== undefined) args.failDirective('is duplicate');
+    const value = part === 'secret' ? wordAt(args, 0).text : templateAt(args, 0);
+    const now: Links = { ...own, [part]: value };
+    if (now.secret !== undefined && (now.link || now.hashed)) {
+      args.fail('"secure_link_secret" cannot be mixed with "secure_link" and "secure_link_md5"');
+    }
+    return now;
+  },
+};
+
+const mergeLinks = (own: Links | undefined, outer: Links): Links => {
+  if (!own || own.secret !== undefined) return own ?? outer;
+  return { link: own.link ?? outer.link, hashed: own.hashed ?? outer.hashed, secret: undefined };
+};
+
+const linkValue = (request: Request): Value => {
+  const { link, hashed, secret } = request.location.confOf(secureLinkModule).links;
+  if (secret !== undefined) return checkSecret(request, secret);
+  return link && hashed ? check(request, link, hashed) : undefined;
+};
+
 export const secureLinkModule = httpModule({
   name: 'http_secure_link',
   directives: {
-    secure_link: directive<Template | undefined>(template, { in: WHERE, initial: undefined }),
-    secure_link_md5: directive<Template | undefined>(template, { in: WHERE, initial: undefined }),
-    secure_link_secret: directive<string | undefined>(str, { in: WHERE, initial: undefined }),
+    links: directive<Links>(links, {
+      in: WHERE,
+      names: ['secure_link', 'secure_link_md5', 'secure_link_secret'],
+      initial: NO_LINKS,
+      merge: mergeLinks,
+    }),
   },
   variables: {
     secure_link: {
       cached: true,
-      get(request) {
-        const conf = request.location.confOf(secureLinkModule);
-        if (conf.secure_link_secret !== undefined) return checkSecret(request, conf.secure_link_secret);
-        const { secure_link: link, secure_link_md5: hashed } = conf;
-        return link && hashed ? check(request, link, hashed) : undefined;
-      },
+      get: linkValue,
     },
     secure_link_expires: { get: (request) => request.context(EXPIRES) },
   },

@@ -26,12 +26,16 @@ export const sendText = (status: number, text: Template): ((request: Request) =>
       return status;
     };
   }
-  const constant = text.constant === undefined ? undefined : Buffer.from(text.constant, 'latin1');
   return (request) => {
-    const bytes = constant ?? Buffer.from(text.text(request), 'latin1');
+    const body = text.text(request);
     request.out.status = status;
-    request.out.contentLength = bytes.length;
+    request.out.contentLength = body.length;
     setContentType(request);
-    return sendBytes(request, bytes);
+    discardBody(request);
+    if (!sendHeader(request)) return DONE;
+    if (request.sink === request.stream) request.stream.writeText(request, body);
+    else if (!request.headerOnly) request.sink.write(request, Buffer.from(body, 'latin1'), LAST | OWNED);
+    finalize(request, OK);
+    return DONE;
   };
 };

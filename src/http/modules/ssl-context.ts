@@ -1,5 +1,5 @@
 /** The OpenSSL context of a server: its certificates, protocols, ciphers and curves. */
-import { constants, createHash } from 'node:crypto';
+import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { ConfError } from '../../config/contract.ts';
 import { opensslText } from '../../net/tls.ts';
@@ -61,8 +61,8 @@ const attempt = <T>(call: string, run: () => T): T => {
   try {
     return run();
   } catch (error) {
-    const reason = error instanceof Error ? opensslText(error) || error.message : String(error);
-    throw new ConfError(`${call} failed (SSL: ${reason})`, undefined);
+    const reason = error instanceof Error ? opensslText(error) : '';
+    throw new ConfError(`${call} failed${reason === '' ? '' : ` (SSL: ${reason})`}`, undefined);
   }
 };
 
@@ -75,21 +75,21 @@ export const makeContext = (conf: ContextConf): SecureContext => {
   attempt(`SSL_CTX_set_cipher_list("${ciphers}")`, () => createSecureContext({ ca: [], ciphers }));
   const pairs = pairsOf(conf);
   const dhparam = conf.dhparam === '' ? undefined : readParameters(conf.dhparam, conf.base);
-  const ecdhCurve = curves.split(':').join(':');
-  attempt(`SSL_CTX_set1_curves_list("${curves}")`, () => createSecureContext({ ca: [], ecdhCurve }));
-  const options = {
-    // No client's certificate is asked for: the list of authorities stays empty, which also costs nothing to load.
-    ca: [],
-    cert: pairs.map(({ certificate }) => certificate),
-    key: pairs.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' })),
-    ciphers: `${TLS13}:${ciphers}`,
-    ecdhCurve,
-    minVersion: 'TLSv1',
-    maxVersion: 'TLSv1.3',
-    secureOptions: optionsOf(conf),
-    sessionIdContext: createHash('sha1').update('HTTP').digest('hex').slice(0, 32),
-    sessionTimeout: conf.sessionTimeout,
-    ...(dhparam === undefined ? {} : { dhparam }),
-  } as const;
-  return attempt('SSL_CTX_new()', () => createSecureContext({ ...options, ca: [], key: [...options.key], cert: [...options.cert] }));
+  attempt(`SSL_CTX_set1_curves_list("${curves}")`, () => createSecureContext({ ca: [], ecdhCurve: curves }));
+  return attempt('SSL_CTX_new()', () =>
+    createSecureContext({
+      // No client's certificate is asked for: without authorities Node need not load its own.
+      ca: [],
+      cert: pairs.map(({ certificate }) => certificate),
+      key: pairs.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' })),
+      ciphers: `${TLS13}:${ciphers}`,
+      ecdhCurve: curves,
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1.3',
+      secureOptions: optionsOf(conf),
+      sessionIdContext: 'HTTP',
+      sessionTimeout: conf.sessionTimeout,
+      ...(dhparam === undefined ? {} : { dhparam }),
+    }),
+  );
 };

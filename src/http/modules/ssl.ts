@@ -1,6 +1,6 @@
 /** TLS to clients: certificates, protocols and ciphers of a server (ngx_http_ssl). */
 import type { SecureContext } from 'node:tls';
-import { ConfError, directive, type Context, type Parser } from '../../config/contract.ts';
+import { ConfError, type Context, directive, type Parser, type Place } from '../../config/contract.ts';
 import { parseNumber, parseSize } from '../../config/numbers.ts';
 import { absolute, flag, sec, size, str, wordAt, wordsOf } from '../../config/parsers.ts';
 import type { TlsSession, TlsSettings } from '../../net/tls.ts';
@@ -64,11 +64,20 @@ const sessionCache: Parser<readonly string[]> = {
 /** Servers that say the same share a context; a map for each http block. */
 const contexts = new WeakMap<HttpBuild, Map<string, SecureContext>>();
 
-const contextOf = (build: HttpBuild, conf: ContextConf): SecureContext => {
+/** nginx names no line where a file is at fault; `at` is for the caret. */
+const make = (conf: ContextConf, at: Place | undefined): SecureContext => {
+  try {
+    return makeContext(conf);
+  } catch (error) {
+    throw error instanceof ConfError ? new ConfError(error.reason, undefined, at) : error;
+  }
+};
+
+const contextOf = (build: HttpBuild, conf: ContextConf, at: Place | undefined): SecureContext => {
   const known = contexts.get(build) ?? new Map<string, SecureContext>();
   contexts.set(build, known);
   const identity = JSON.stringify(conf);
-  const context = known.get(identity) ?? makeContext(conf);
+  const context = known.get(identity) ?? make(conf, at);
   known.set(identity, context);
   return context;
 };
@@ -103,9 +112,17 @@ export const sslModule = httpModule({
     ssl_alpn_protocol: ofSession(({ alpn }) => alpn),
     ssl_session_reused: ofSession(({ reused }) => (reused ? 'r' : '.')),
   },
+  complete(build) {
+    for (const { listen, fallback } of build.addresses.values()) {
+      if (!listen.ssl || [fallback.scope, build.scope].some(({ set }) => set.has('ssl_certificate'))) continue;
+      throw new ConfError('no "ssl_certificate" is defined for the "listen ... ssl" directive', fallback.scope.place);
+    }
+  },
   derive(conf, scope): { readonly tls: TlsSettings | undefined } {
     if (conf.ssl_certificate.length === 0) return { tls: undefined };
-    const context = contextOf(scope.need(HTTP), {
+    const build = scope.need(HTTP);
+    const at = scope.set.get('ssl_certificate') ?? build.scope.set.get('ssl_certificate');
+    const settings: ContextConf = {
       certificates: conf.ssl_certificate,
       keys: conf.ssl_certificate_key,
       passwords: conf.ssl_password_file,
@@ -117,8 +134,8 @@ export const sslModule = httpModule({
       tickets: conf.ssl_session_tickets,
       sessionTimeout: conf.ssl_session_timeout,
       base: scope.load.confPrefix,
-    });
-    return { tls: { context, fragment: conf.ssl_buffer_size } };
+    };
+    return { tls: { context: contextOf(build, settings, at), fragment: conf.ssl_buffer_size } };
   },
 });
 
@@ -127,12 +144,4 @@ export const tlsOf = (server: Server, fallback: Server): TlsSettings => {
   const settings = server.location.confOf(sslModule).tls ?? fallback.location.confOf(sslModule).tls;
   if (!settings) throw new Error(`no certificate for server "${fallback.name}"`);
   return settings;
-};
-
-/** Throws where the default server of a TLS address has no certificate. Runs when all servers are compiled. */
-export const checkCertificates = (build: HttpBuild): void => {
-  for (const { listen, fallback } of build.addresses.values()) {
-    if (!listen.ssl || fallback.runtime.location.confOf(sslModule).tls) continue;
-    throw new ConfError('no "ssl_certificate" is defined for the "listen ... ssl" directive', fallback.scope.place);
-  }
 };

@@ -1,5 +1,8 @@
 /** `stub_status`: how many connections and requests there are, over all workers (ngx_http_stub_status). */
-import { directive } from '../../config/contract.ts';
+import { type Args, directive } from '../../config/contract.ts';
+import { COUNTERS_BYTES } from '../../zone/counters.ts';
+import { zonesOf } from '../../zone/zones.ts';
+import { HTTP } from '../build.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import type { VariableDefinition } from '../variables.ts';
@@ -26,11 +29,20 @@ const counter = (name: 'active' | 'readingNow' | 'writingNow' | 'waitingNow'): V
   get: ({ stream }) => `${stream.counters[name]}`,
 });
 
+/** All workers count in one place as soon as somebody asks for the page. No name of a user's holds a space. */
+const shareCounters = (args: Args): true => {
+  const build = args.scope.need(HTTP);
+  build.counterZone ??= zonesOf(args.scope).declare('client counters', COUNTERS_BYTES, 'stub_status', (reason) =>
+    args.fail(reason),
+  );
+  return true;
+};
+
 export const stubStatusModule = httpModule({
   name: 'http_stub_status',
   directives: {
     stub_status: directive<boolean>(
-      { arity: [0, 1], parse: () => true },
+      { arity: [0, 1], parse: shareCounters },
       { in: ['server', 'location'], initial: false, merge: (own) => own ?? false },
     ),
   },
@@ -39,6 +51,9 @@ export const stubStatusModule = httpModule({
     connections_reading: counter('readingNow'),
     connections_writing: counter('writingNow'),
     connections_waiting: counter('waitingNow'),
+  },
+  prepare: ({ counters, counterZone }) => {
+    if (counterZone) counters.share(counterZone.memory);
   },
   content: ({ stub_status: on }) => (on ? serve : undefined),
 });

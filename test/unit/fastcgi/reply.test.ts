@@ -356,6 +356,14 @@ describe('a FastCGI reply', () => {
       reply.feed(bytes, 0, bytes.length);
       assert.deepEqual(target.seen, ['404 [] Status=404', 'body hello', 'end, keep']);
     }
+    for (const head of [HEAD, HEAD, 'Location: /x\n\n', HEAD, `${HEAD.slice(0, -2)}X: y\r\n\r\n`, HEAD]) {
+      const [target, fresh] = [new Target(), new Target()];
+      const bytes = answer(`${head}hello`);
+      new FastcgiReply(fresh, { keep: true, catchStderr: [], spare }).feed(bytes, 0, bytes.length);
+      reply.restart(target);
+      reply.feed(bytes, 0, bytes.length);
+      assert.deepEqual(target.seen, fresh.seen);
+    }
   });
 
   it('serves again only when nothing of it is running', () => {

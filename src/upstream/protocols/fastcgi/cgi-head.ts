@@ -20,6 +20,9 @@ export type HeadTarget = Pick<Upstream, 'head' | 'addLine' | 'onReplyInvalid'>;
 export const MORE = -1;
 export const REFUSED = -2;
 
+/** Longer heads are not kept from one reply to the next. */
+const LONGEST_KNOWN = 1024;
+
 export class CgiHead {
   /** What has come of the head so far, while it is not complete. */
   #text = '';
@@ -27,6 +30,11 @@ export class CgiHead {
   #odd = false;
   #status = '';
   #location = false;
+  /** The head of an earlier reply: scripts mostly repeat theirs. Its lines are name, value, name, value ... */
+  #known = '';
+  #knownLines: string[] = [];
+  #knownStatus = 0;
+  #knownStatusLine = '';
 
   reset(): void {
     this.#text = '';
@@ -43,6 +51,10 @@ export class CgiHead {
     const before = this.#text.length;
     let stop = MORE;
     if (before === 0) {
+      const { length } = this.#known;
+      if (length > 0 && length <= end - start && latin1(bytes, start, start + length) === this.#known) {
+        return this.#repeat(upstream) ? start + length : REFUSED;
+      }
       stop = this.#findEnd(bytes, start, end);
       this.#text = latin1(bytes, start, stop === MORE ? end : stop);
     } else {
@@ -60,7 +72,22 @@ export class CgiHead {
       }
       if (stop === MORE) return MORE;
     }
-    return this.#lines(upstream) && this.#setStatus(upstream) ? stop : REFUSED;
+    this.#known = '';
+    this.#knownLines.length = 0;
+    if (!this.#lines(upstream) || !this.#setStatus(upstream)) return REFUSED;
+    if (this.#text.length <= LONGEST_KNOWN) this.#known = this.#text;
+    return stop;
+  }
+
+  /** The head is the one that is known. */
+  #repeat(upstream: HeadTarget): boolean {
+    const lines = this.#knownLines;
+    for (let i = 0; i < lines.length; i += 2) {
+      if (!upstream.addLine(lines[i] ?? '', lines[i + 1] ?? '')) return false;
+    }
+    upstream.head.status = this.#knownStatus;
+    upstream.head.statusLine = this.#knownStatusLine;
+    return true;
   }
 
   #findEnd(bytes: Buffer, start: number, end: number): number {
@@ -113,23 +140,25 @@ export class CgiHead {
     } else if (name.length === 8 && name.toLowerCase() === 'location') {
       this.#location = true;
     }
+    this.#knownLines.push(name, value);
     return upstream.addLine(name, value);
   }
 
   #setStatus(upstream: HeadTarget): boolean {
-    const head = upstream.head;
+    const { head } = upstream;
     const status = this.#status;
     if (status === '') {
       head.status = this.#location ? 302 : 200;
       head.statusLine = this.#location ? '302 Moved Temporarily' : '200 OK';
-      return true;
-    }
-    if (!/^[0-9]{3}/.test(status)) {
+    } else if (/^[0-9]{3}/.test(status)) {
+      head.status = Number(status.slice(0, 3));
+      head.statusLine = status.length > 3 ? status : '';
+    } else {
       upstream.onReplyInvalid(`upstream sent invalid status "${status.trimEnd()}"`);
       return false;
     }
-    head.status = Number(status.slice(0, 3));
-    head.statusLine = status.length > 3 ? status : '';
+    this.#knownStatus = head.status;
+    this.#knownStatusLine = head.statusLine;
     return true;
   }
 }

@@ -47,6 +47,9 @@ export const compileParams = (params: readonly Param[], passHeaders: boolean): P
   return inOrder(parts);
 };
 
+/** Longer values are not kept from one request to the next. */
+const LONGEST_KEPT = 1024;
+
 /**
  * A pair whose value is mostly that of the request before (the server's name, an Accept header): then it is not put
  * together again, and what is sent twice becomes one flat text, which is cheap to join and to write.
@@ -74,10 +77,14 @@ class Pair {
       }
       return this.#pair;
     }
-    this.#flat = false;
-    this.#value = value;
-    this.#pair = value === '' ? this.#empty : this.#start + pairLength(value.length) + this.#name + value;
-    return this.#pair;
+    const { length } = value;
+    const made = length === 0 ? this.#empty : this.#start + pairLength(length) + this.#name + value;
+    if (length <= LONGEST_KEPT) {
+      this.#flat = false;
+      this.#value = value;
+      this.#pair = made;
+    }
+    return made;
   }
 }
 
@@ -106,7 +113,7 @@ interface ParamName {
 const FORGOTTEN = -1;
 
 /** How many names are remembered: clients choose them. */
-const MOST_NAMES = 1024;
+const MOST_NAMES = 256;
 
 /** The client's headers as parameters: `Accept-Language` becomes `HTTP_ACCEPT_LANGUAGE` (RFC 3875, section 4.1.18). */
 class HeaderParams {
