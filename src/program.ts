@@ -1,11 +1,11 @@
 /** The program: every module there is, and how a configuration that has been read becomes services. */
 import type { AnyModule } from './config/contract.ts';
+import { HTTP } from './http/build.ts';
 import { compileHttp } from './http/compile.ts';
 import { httpBlock } from './http/http-block.ts';
-import { HttpService } from './http/service.ts';
-import { HTTP } from './http/build.ts';
-import { upstreamAdvice } from './http/upstream-advice.ts';
 import { httpModules } from './http/modules/index.ts';
+import { HttpService } from './http/service.ts';
+import { upstreamAdvice } from './http/upstream-advice.ts';
 import { errorLogModule } from './log/error-log-directive.ts';
 import type { Program, Service } from './process/contract.ts';
 import { coreModule } from './process/core-module.ts';

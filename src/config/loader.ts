@@ -145,7 +145,8 @@ class Loader {
     try {
       this.#run(args, level, body);
     } catch (error) {
-      if (error instanceof ConfError) this.report(error.place || error.at ? error : args.errorAt(error.reason));
+      if (error instanceof ConfError)
+        this.report(error.place || error.at ? error : args.errorAt(error.reason));
       else if (error instanceof Reason) this.report(args.errorAt(error.message));
       // A statement may lack what one with an error would have provided.
       else if (error instanceof Stop || this.errors.length === 0) throw error;

@@ -35,7 +35,11 @@ const property = (rest: string): Escape => {
     }
     for (let byte = 0; byte < 256; byte++) set[byte] = test.test(String.fromCharCode(byte)) ? 1 : 0;
   }
-  return { kind: 'set', set: (letter === 'P') !== (caret === '^') ? complement(set) : set, length: all.length + 1 };
+  return {
+    kind: 'set',
+    set: (letter === 'P') !== (caret === '^') ? complement(set) : set,
+    length: all.length + 1,
+  };
 };
 
 const byteOf = (value: number, length: number): Escape =>

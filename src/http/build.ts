@@ -2,15 +2,15 @@
 import { type Args, key, type Place, type Scope } from '../config/contract.ts';
 import type { RegexResult } from '../config/regex.ts';
 import { compileRegex } from '../config/regex.ts';
-import type { Listen } from './listen.ts';
-import type { ServerName } from './server-names.ts';
-import type { Location, Server } from './location.ts';
+import type { UpstreamGroups } from '../upstream/registry.ts';
 import type { Zone } from '../zone/zones.ts';
 import { ClientCounters } from './counters.ts';
-import { compileTemplate, type Template } from './template.ts';
-import { Variables, type VariableRef } from './variables.ts';
-import type { UpstreamGroups } from '../upstream/registry.ts';
+import type { Listen } from './listen.ts';
+import type { Location, Server } from './location.ts';
 import type { Request } from './request.ts';
+import type { ServerName } from './server-names.ts';
+import { compileTemplate, type Template } from './template.ts';
+import { type VariableRef, Variables } from './variables.ts';
 
 /** A `server { }` as written. */
 export interface ServerBuild {
@@ -76,7 +76,12 @@ export class HttpBuild {
     const { key: address } = listen.spec;
     const known = this.addresses.get(address);
     if (!known) {
-      this.addresses.set(address, { listen, servers: [server], fallback: server, hasDefault: listen.isDefault });
+      this.addresses.set(address, {
+        listen,
+        servers: [server],
+        fallback: server,
+        hasDefault: listen.isDefault,
+      });
       return;
     }
     if (listen.set && known.listen.set) args.fail(`duplicate listen options for ${address}`);
@@ -104,7 +109,10 @@ export class HttpBuild {
   /** Compiles a pattern; its named captures become variables. Throws in nginx's words. */
   regex(source: string, caseless: boolean, place?: Place): Regex {
     const compiled: RegexResult = compileRegex(source, { caseless });
-    const names: [VariableRef, number][] = compiled.names.map(([name, index]) => [this.variables.settable(name, place), index]);
+    const names: [VariableRef, number][] = compiled.names.map(([name, index]) => [
+      this.variables.settable(name, place),
+      index,
+    ]);
     const regexp = compiled.regexp;
     if (names.length === 0) {
       const match = (request: Request, text: string): boolean => {

@@ -6,7 +6,7 @@
 import { type AnyDirective, type AnyModule, ConfError, inherit, type Scope } from '../config/contract.ts';
 import { errorLogModule } from '../log/error-log-directive.ts';
 import type { HttpBuild } from './build.ts';
-import { core, type CoreConf } from './core-conf.ts';
+import { type CoreConf, core } from './core-conf.ts';
 import { indexOf } from './find-location.ts';
 import type { Location, LocationTable } from './location.ts';
 import type { AnyHttpModule, Handler, HeaderFilter, Phase, Place } from './module.ts';
@@ -56,7 +56,8 @@ class Compiler {
         continue;
       }
       const conf: Values = {};
-      for (const [name, row] of values) conf[name] = row.merge(own?.[name], around ? around[name] : row.initial);
+      for (const [name, row] of values)
+        conf[name] = row.merge(own?.[name], around ? around[name] : row.initial);
       merged.set(module, conf);
     }
     return { scope, merged };
@@ -79,7 +80,9 @@ class Compiler {
     const filters: HeaderFilter[] = [];
     for (const module of this.modules) location.confs.set(module, this.conf(level, module));
     location.core = location.confs.get(core) as CoreConf;
-    location.errorLogConf = (level.merged.get(errorLogModule) as { error_log: typeof location.errorLogConf }).error_log;
+    location.errorLogConf = (
+      level.merged.get(errorLogModule) as { error_log: typeof location.errorLogConf }
+    ).error_log;
     for (const module of this.modules) {
       const conf = location.confs.get(module) as never;
       for (const phase in module.phases) {
@@ -139,7 +142,13 @@ class Compiler {
     const redirects = new Map<string, Location>();
     for (const [name, location] of [...prefixes, ...exact]) {
       const bare = name.slice(0, -1);
-      if (location.autoRedirect && name.endsWith('/') && bare !== '' && !prefixes.has(bare) && !exact.has(bare)) {
+      if (
+        location.autoRedirect &&
+        name.endsWith('/') &&
+        bare !== '' &&
+        !prefixes.has(bare) &&
+        !exact.has(bare)
+      ) {
         redirects.set(bare, location);
       }
     }

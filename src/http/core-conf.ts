@@ -1,7 +1,27 @@
 /** The core module's directives that are values: limits, timeouts, keepalive, files, error pages. */
-import { type Args, type ConfOf, type Context, defineModule, directive, type Parser, type Scope } from '../config/contract.ts';
-import { bufs, enumOf, flag, msec, num, offset, path, size, str, wordAt, wordsOf } from '../config/parsers.ts';
+import {
+  type Args,
+  type ConfOf,
+  type Context,
+  defineModule,
+  directive,
+  type Parser,
+  type Scope,
+} from '../config/contract.ts';
 import { parseMsec, parseNumber } from '../config/numbers.ts';
+import {
+  bufs,
+  enumOf,
+  flag,
+  msec,
+  num,
+  offset,
+  path,
+  size,
+  str,
+  wordAt,
+  wordsOf,
+} from '../config/parsers.ts';
 import { HTTP } from './build.ts';
 import { predicate, template, templateAt } from './parsers.ts';
 import type { Template } from './template.ts';
@@ -38,7 +58,10 @@ const root: Parser<Root> = {
   parse(args, own) {
     if (args.name === 'alias' && args.scope.context !== 'location') args.failDirective('is not allowed here');
     if (own) {
-      const reason = own.name === args.name ? 'is duplicate' : `is duplicate, "${own.name}" directive was specified earlier`;
+      const reason =
+        own.name === args.name
+          ? 'is duplicate'
+          : `is duplicate, "${own.name}" directive was specified earlier`;
       args.failDirective(reason);
     }
     const word = wordAt(args, 0);
@@ -53,7 +76,11 @@ const root: Parser<Root> = {
     if (!alias && text.length > 1 && text.endsWith('/')) text = text.slice(0, -1);
     if (!text.startsWith('/') && !text.startsWith('$')) text = args.scope.load.prefix + text;
     const build = args.scope.need(HTTP);
-    return { name: args.name, path: build.template(text, args.place), strip: alias ? aliasStrip(args.scope) : -1 };
+    return {
+      name: args.name,
+      path: build.template(text, args.place),
+      strip: alias ? aliasStrip(args.scope) : -1,
+    };
   },
 };
 
@@ -111,9 +138,15 @@ const errorPages: Parser<readonly ErrorPage[]> = {
     const pages = codes.map((word): ErrorPage => {
       const status = parseNumber(word.text);
       if (status === undefined || status === 499) return args.fail(`invalid value "${word.text}"`, word);
-      if (status < 300 || status > 599) return args.fail(`value "${word.text}" must be between 300 and 599`, word);
+      if (status < 300 || status > 599)
+        return args.fail(`value "${word.text}" must be between 300 and 599`, word);
       const changes = status === 494 || status === 495 || status === 496 || status === 497;
-      return { status, overwrite: changes && overwrite < 0 ? 400 : overwrite, to, args: constant ? written.slice(mark + 1) : '' };
+      return {
+        status,
+        overwrite: changes && overwrite < 0 ? 400 : overwrite,
+        to,
+        args: constant ? written.slice(mark + 1) : '',
+      };
     });
     return [...own, ...pages];
   },
@@ -162,7 +195,10 @@ export const core = defineModule({
     etag: directive(flag, { in: LOCATION, initial: true }),
     if_modified_since: directive(enumOf('off', 'exact', 'before'), { in: LOCATION, initial: 'exact' }),
     ignore_invalid_headers: directive(flag, { in: SERVER, initial: true }),
-    internal: directive<boolean>({ arity: 'none', parse: () => true }, { in: ['location'], initial: false, merge: (own) => own ?? false }),
+    internal: directive<boolean>(
+      { arity: 'none', parse: () => true },
+      { in: ['location'], initial: false, merge: (own) => own ?? false },
+    ),
     keepalive_disable: directive(wordsOf('none', 'msie6', 'safari'), { in: LOCATION, initial: ['msie6'] }),
     keepalive_min_timeout: directive(msec, { in: LOCATION, initial: 0 }),
     keepalive_requests: directive(num(), { in: LOCATION, initial: 1000 }),
@@ -182,14 +218,22 @@ export const core = defineModule({
     msie_padding: directive(flag, { in: LOCATION, initial: true }),
     recursive_error_pages: directive(flag, { in: LOCATION, initial: false }),
     reset_timedout_connection: directive(flag, { in: LOCATION, initial: false }),
-    root: directive<Root | undefined>(root, { in: LOCATION_IF, names: ['root', 'alias'], initial: undefined }),
+    root: directive<Root | undefined>(root, {
+      in: LOCATION_IF,
+      names: ['root', 'alias'],
+      initial: undefined,
+    }),
     satisfy: directive(enumOf('all', 'any'), { in: LOCATION, initial: 'all' }),
     send_timeout: directive(msec, { in: LOCATION, initial: 60_000 }),
     server_tokens: directive<Template | undefined>(serverTokens, { in: LOCATION, initial: undefined }),
     tcp_nodelay: directive(flag, { in: LOCATION, initial: true }),
     underscores_in_headers: directive(flag, { in: SERVER, initial: false }),
     /** Content types by extension, filled by the `types` block. */
-    type_map: directive<ReadonlyMap<string, string>>(internalRow(), { in: [], names: [], initial: DEFAULT_TYPES }),
+    type_map: directive<ReadonlyMap<string, string>>(internalRow(), {
+      in: [],
+      names: [],
+      initial: DEFAULT_TYPES,
+    }),
   },
   derive(conf, scope) {
     const prefix = scope.load.prefix;

@@ -1,7 +1,8 @@
 /** What changes when a request comes into a location. */
+
+import { monotonic } from '../net/timers.ts';
 import type { Location } from './location.ts';
 import type { Request } from './request.ts';
-import { monotonic } from '../net/timers.ts';
 
 const MSIE6 = /MSIE [456]\.(?!.*SV1)/;
 const SAFARI = /Mac OS X.*Safari\/(?!.*Chrom)/;
@@ -23,7 +24,11 @@ export const enterLocation = (request: Request, found: Location): void => {
     return;
   }
   const disable = core.keepalive_disable;
-  if (request.method === 'POST' && disable.includes('msie6') && MSIE6.test(request.headers.get('user-agent') ?? '')) {
+  if (
+    request.method === 'POST' &&
+    disable.includes('msie6') &&
+    MSIE6.test(request.headers.get('user-agent') ?? '')
+  ) {
     request.keepAlive = false;
   } else if (disable.includes('safari') && SAFARI.test(request.headers.get('user-agent') ?? '')) {
     request.keepAlive = false;

@@ -1,14 +1,15 @@
 /** The end of a request, in order or not: replies, error pages, internal redirects, and the log. */
-import type { ErrorPage } from './core-conf.ts';
+
 import { ERROR as ERROR_LEVEL } from '../log/levels.ts';
+import type { ErrorPage } from './core-conf.ts';
 import { enterLocation } from './enter-location.ts';
 import { programName } from './identity.ts';
 import { limitRate } from './limit-rate.ts';
 import { LAST, NOTHING, OWNED } from './output.ts';
 import { FIND_CONFIG, REWRITE, SERVER_REWRITE } from './phase-numbers.ts';
 import { discardBody } from './read-body.ts';
-import { logRequest } from './request-log.ts';
 import type { Request } from './request.ts';
+import { logRequest } from './request-log.ts';
 import { errorPageBody } from './status.ts';
 import { DECLINED, DONE, ERROR, OK, type Verdict } from './verdict.ts';
 
@@ -221,5 +222,5 @@ export const endRequest = (request: Request): void => {
   const handlers = request.location.log;
   for (let i = 0; i < handlers.length; i++) handlers[i]?.(request);
   request.body?.release();
+  request.runEndings();
 };
-

@@ -3,8 +3,10 @@
  * (RFC 9112). Each function answers 0, or the status that the request is refused with; `refusal` then says
  * why in nginx's words, for the log.
  */
-import { internName, KNOWN } from './header-names.ts';
+
 import { ownText } from '../net/latin1.ts';
+import { internName, KNOWN } from './header-names.ts';
+import type { HeaderName } from './headers.ts';
 import { type ValidHost, validateHost } from './host.ts';
 import type { Request } from './request.ts';
 import { normalizeTarget } from './uri.ts';
@@ -12,6 +14,7 @@ import { normalizeTarget } from './uri.ts';
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
+const COLON = 58;
 
 /** Why the last head was refused. */
 export let refusal = '';
@@ -25,7 +28,8 @@ const METHOD = /^[A-Z_-]+$/;
 /** A path that is taken as it stands: without escapes, dots at the start of a segment, doubled slashes, fragment. */
 const CARE = /[\x00-\x20\x7f%#]|\/[/.]/;
 const CONTROL = /[\x00-\x20\x7f]/;
-const ABSOLUTE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/((?:\[[A-Za-z0-9:\-._~!$&'()*+,;=]*\]|[A-Za-z0-9.-]*)(?::\d*)?)(?=[/? ])/;
+const ABSOLUTE =
+  /^([A-Za-z][A-Za-z0-9+.-]*):\/\/((?:\[[A-Za-z0-9:\-._~!$&'()*+,;=]*\]|[A-Za-z0-9.-]*)(?::\d*)?)(?=[/? ])/;
 const AUTHORITY = /^((?:\[[A-Za-z0-9:\-._~!$&'()*+,;=]*\]|[A-Za-z0-9.-]*):\d+) /;
 
 /** Where the virtual server is chosen as soon as the host is known. Answers 0 or a status. */
@@ -33,6 +37,8 @@ export interface HostSink {
   /** The host of the last request and what it came to: most clients ask for one host only. */
   lastHost: string;
   lastValidHost: ValidHost | undefined;
+  /** The names of the last head, in order: a client's requests are much alike, and a name that stands where it stood needs no look-up. */
+  lastNames: readonly HeaderName[];
   chooseServer(request: Request, host: string): number;
 }
 
@@ -47,11 +53,18 @@ export const plausibleStart = (text: string, start: number): boolean => {
 };
 
 /** Reads the line in `text` from `start` to the LF at `lf`. */
-export const parseRequestLine = (request: Request, text: string, start: number, lf: number, mergeSlashes: boolean): number => {
+export const parseRequestLine = (
+  request: Request,
+  text: string,
+  start: number,
+  lf: number,
+  mergeSlashes: boolean,
+): number => {
   const end = text.charCodeAt(lf - 1) === CR ? lf - 1 : lf;
   request.requestLine = text.slice(start, end);
   const space = text.indexOf(' ', start);
-  if (space < 0 || space >= end) return refuse(400, 'client sent invalid method while reading client request line');
+  if (space < 0 || space >= end)
+    return refuse(400, 'client sent invalid method while reading client request line');
   const method = text.startsWith('GET ', start) ? 'GET' : text.slice(start, space);
   if (method !== 'GET' && !METHOD.test(method)) {
     return refuse(400, 'client sent invalid method while reading client request line');
@@ -161,8 +174,16 @@ export let headEnd = -1;
  * Reads the header lines in `text` from `start` on. Answers 0 with `headEnd` set, or a status. Only complete
  * heads are given to it: `text` holds the empty line.
  */
-export const parseHeaders = (request: Request, text: string, start: number, rules: HeaderRules, sink: HostSink): number => {
+export const parseHeaders = (
+  request: Request,
+  text: string,
+  start: number,
+  rules: HeaderRules,
+  sink: HostSink,
+): number => {
   const { names, values } = request.headers;
+  const before = sink.lastNames;
+  let line = 0;
   headEnd = -1;
   for (let position = start; ; ) {
     const lf = text.indexOf('\n', position);
@@ -172,19 +193,28 @@ export const parseHeaders = (request: Request, text: string, start: number, rule
     if (end === position) {
       if (lf - position > 1) return invalidLine(text, position, position + 1);
       headEnd = lf + 1;
+      sink.lastNames = names;
       return 0;
     }
-    let colon = text.indexOf(':', position);
-    if (colon < 0 || colon > end) colon = end;
-    const name = internName(text.slice(position, colon));
-    if (name.validity === -2) return invalidLine(text, position, colon);
+    let name = before[line++];
+    let colon = position + (name === undefined ? 0 : name.text.length);
+    if (name === undefined || text.charCodeAt(colon) !== COLON || !text.startsWith(name.text, position)) {
+      colon = text.indexOf(':', position);
+      if (colon < 0 || colon > end) colon = end;
+      name = internName(text.slice(position, colon));
+      if (name.validity === -2) return invalidLine(text, position, colon);
+    }
     let from = colon + 1;
     while (from < end && text.charCodeAt(from) === SPACE) from++;
     let to = end;
     while (to > from && text.charCodeAt(to - 1) === SPACE) to--;
     const value = from < to ? text.slice(from, to) : '';
     position = lf + 1;
-    if (name.validity !== 0 && rules.ignore_invalid_headers && (name.validity < 0 || !rules.underscores_in_headers)) {
+    if (
+      name.validity !== 0 &&
+      rules.ignore_invalid_headers &&
+      (name.validity < 0 || !rules.underscores_in_headers)
+    ) {
       request.ignoredHeaders = true;
       continue;
     }
@@ -236,7 +266,10 @@ const noteKnown = (request: Request, known: number, value: string, sink: HostSin
   const headers = request.headers;
   if (known === KNOWN.host) {
     if (headers.hostIndex >= 0) {
-      return refuse(400, `client sent duplicate host header: "Host: ${value}", previous value: "Host: ${headers.values[headers.hostIndex]}"`);
+      return refuse(
+        400,
+        `client sent duplicate host header: "Host: ${value}", previous value: "Host: ${headers.values[headers.hostIndex]}"`,
+      );
     }
     headers.hostIndex = headers.names.length - 1;
     let valid = sink.lastValidHost;
@@ -300,7 +333,8 @@ export const checkHeaders = (request: Request, allowConnect: boolean): number =>
   }
   if (request.method === 'CONNECT') {
     if (request.version !== 1001 || !allowConnect) return refuse(405, 'client sent CONNECT method');
-    if (headers.contentLength > 0 || headers.chunked) return refuse(400, 'client sent CONNECT request with body');
+    if (headers.contentLength > 0 || headers.chunked)
+      return refuse(400, 'client sent CONNECT request with body');
   }
   if (request.method === 'TRACE') return refuse(405, 'client sent TRACE method');
   return 0;
@@ -311,7 +345,13 @@ export const checkHeaders = (request: Request, allowConnect: boolean): number =>
  * a line never spans two. Answers 0, 414 for the request line or 494 for a header line; `text` may still be
  * incomplete at `end`.
  */
-export const checkBuffers = (text: string, start: number, end: number, first: number, large: { count: number; size: number }): number => {
+export const checkBuffers = (
+  text: string,
+  start: number,
+  end: number,
+  first: number,
+  large: { count: number; size: number },
+): number => {
   let capacity = first;
   let used = 0;
   let taken = 0;
@@ -325,7 +365,10 @@ export const checkBuffers = (text: string, start: number, end: number, first: nu
       if (length > large.size || taken >= large.count) {
         return line === 0
           ? refuse(414, 'client sent too long URI')
-          : refuse(494, `client sent too long header line: "${text.slice(position, Math.min(next, position + 1748))}..."`);
+          : refuse(
+              494,
+              `client sent too long header line: "${text.slice(position, Math.min(next, position + 1748))}..."`,
+            );
       }
       taken++;
       capacity = large.size;

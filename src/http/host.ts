@@ -1,5 +1,5 @@
 /** The host of a request line or Host header, checked as nginx checks it (RFC 3986 section 3.2.2). */
-import { ownText } from "../net/latin1.ts";
+import { ownText } from '../net/latin1.ts';
 
 export interface ValidHost {
   /** Lower case, without port and final dot. */

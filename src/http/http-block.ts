@@ -10,7 +10,22 @@ import { Location, Server } from './location.ts';
 import { openLocation } from './location-block.ts';
 import type { AnyHttpModule } from './module.ts';
 
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'MKCOL', 'COPY', 'MOVE', 'OPTIONS', 'PROPFIND', 'PROPPATCH', 'LOCK', 'UNLOCK', 'PATCH']);
+const METHODS = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'MKCOL',
+  'COPY',
+  'MOVE',
+  'OPTIONS',
+  'PROPFIND',
+  'PROPPATCH',
+  'LOCK',
+  'UNLOCK',
+  'PATCH',
+]);
 
 /** The methods that a `limit_except` block does not apply to; GET includes HEAD. */
 const exceptMethods = (args: Args): ReadonlySet<string> => {
@@ -59,7 +74,10 @@ const addName = (args: Args, server: ServerBuild, index: number): void => {
     const regex = args.scope.need(HTTP).regex(source, /[A-Z]/.test(source), args.place);
     server.names.push({ text: source, regex });
   } else {
-    server.names.push({ text: (text.toLowerCase() === '$hostname' ? hostname() : text).toLowerCase(), regex: undefined });
+    server.names.push({
+      text: (text.toLowerCase() === '$hostname' ? hostname() : text).toLowerCase(),
+      regex: undefined,
+    });
   }
 };
 
@@ -132,7 +150,9 @@ export const httpBlock = (modules: () => readonly AnyHttpModule[], complete: (bu
             const extension = word.text.toLowerCase();
             const before = types.get(extension);
             if (before !== undefined) {
-              row.warn(`duplicate extension "${word.text}", content type: "${row.name}", previous content type: "${before}"`);
+              row.warn(
+                `duplicate extension "${word.text}", content type: "${row.name}", previous content type: "${before}"`,
+              );
             }
             types.set(extension, row.name);
           }

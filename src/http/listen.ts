@@ -157,7 +157,8 @@ export const parseListen = (args: Args, lookup: Lookup): readonly Listen[] => {
       options.reuseport = true;
       set = true;
     } else if (text.startsWith('ipv6only=')) {
-      if (text !== 'ipv6only=on' && text !== 'ipv6only=off') args.fail(`invalid ipv6only flags "${text.slice(9)}"`, word);
+      if (text !== 'ipv6only=on' && text !== 'ipv6only=off')
+        args.fail(`invalid ipv6only flags "${text.slice(9)}"`, word);
       options.ipv6only = text.endsWith('on');
       set = true;
     } else if (text.startsWith('so_keepalive=')) {

@@ -8,13 +8,22 @@ import type { AnyModule, Conf, Module, Scope, Table } from '../config/contract.t
 import type { WorkerContext } from '../process/contract.ts';
 import type { HttpBuild } from './build.ts';
 import type { Location } from './location.ts';
+import type { BodySink, Data } from './output.ts';
 import type { Request } from './request.ts';
-import type { Data, BodySink } from './output.ts';
 import type { VariableDefinition } from './variables.ts';
 import type { Verdict } from './verdict.ts';
 
 /** The phases that modules may take part in, in order; see phases.ts for what each verdict does there. */
-export const PHASES = ['post-read', 'server-rewrite', 'rewrite', 'preaccess', 'access', 'precontent', 'content', 'log'] as const;
+export const PHASES = [
+  'post-read',
+  'server-rewrite',
+  'rewrite',
+  'preaccess',
+  'access',
+  'precontent',
+  'content',
+  'log',
+] as const;
 export type Phase = (typeof PHASES)[number];
 
 export type Handler = (request: Request) => Verdict;
@@ -68,6 +77,7 @@ export interface AnyHttpModule extends AnyModule {
   headerFilter?(conf: never, place: Place): HeaderFilter | undefined;
 }
 
-export const httpModule = <D extends Table, X = unknown>(module: HttpModule<D, X>): HttpModule<D, X> => module;
+export const httpModule = <D extends Table, X = unknown>(module: HttpModule<D, X>): HttpModule<D, X> =>
+  module;
 
 export type { BodySink, Data };

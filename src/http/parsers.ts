@@ -1,5 +1,5 @@
 /** Parsers for values that only an http block knows: templates, the like of `if=$x`. */
-import { inherit, type Args, type Parser } from '../config/contract.ts';
+import { type Args, inherit, type Parser } from '../config/contract.ts';
 import { wordAt } from '../config/parsers.ts';
 import { HTTP } from './build.ts';
 import type { Request } from './request.ts';

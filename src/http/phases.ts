@@ -7,16 +7,25 @@
  * A handler that answers AGAIN is run again by `resume`; DONE means that somebody else will finalize.
  */
 import { ERROR as ERROR_LEVEL } from '../log/levels.ts';
+import { enterLocation } from './enter-location.ts';
 import { finalize } from './finalize.ts';
 import { findLocation, REDIRECT } from './find-location.ts';
-import { enterLocation } from './enter-location.ts';
 import type { Handler } from './module.ts';
-import { ACCESS, CONTENT, FIND_CONFIG, POST_READ, POST_REWRITE, PREACCESS, PRECONTENT, REWRITE, SERVER_REWRITE } from './phase-numbers.ts';
-import { escapeUri } from './uri.ts';
-import { logRequest } from './request-log.ts';
+import {
+  ACCESS,
+  CONTENT,
+  FIND_CONFIG,
+  POST_READ,
+  POST_REWRITE,
+  PREACCESS,
+  PRECONTENT,
+  REWRITE,
+  SERVER_REWRITE,
+} from './phase-numbers.ts';
 import type { Request } from './request.ts';
+import { logRequest } from './request-log.ts';
+import { escapeUri } from './uri.ts';
 import { AGAIN, DECLINED, DONE, OK, type Verdict } from './verdict.ts';
-
 
 const enter = (request: Request, phase: number): void => {
   request.phase = phase;
@@ -124,7 +133,11 @@ const afterRewrite = (request: Request): number => {
   if (!request.uriChanged) return PREACCESS;
   request.uriChanges--;
   if (request.uriChanges === 0) {
-    logRequest(request, ERROR_LEVEL, `rewrite or internal redirection cycle while processing "${request.uri}"`);
+    logRequest(
+      request,
+      ERROR_LEVEL,
+      `rewrite or internal redirection cycle while processing "${request.uri}"`,
+    );
     finalize(request, 500);
     return -1;
   }

@@ -2,12 +2,13 @@
  * Reading a request's body: whole (into memory, beyond client_body_buffer_size into a temporary file),
  * streamed to a consumer, or thrown away. The connection feeds the reader with what comes.
  */
-import { ChunkedDecoder, type ChunkSink } from '../net/chunked.ts';
+
 import { CRIT, ERROR as ERROR_LEVEL, INFO } from '../log/levels.ts';
+import { ChunkedDecoder, type ChunkSink } from '../net/chunked.ts';
 import { errorText } from '../platform/errno.ts';
 import type { BodyConsumer, RequestBody } from './body.ts';
-import { logRequest } from './request-log.ts';
 import type { Request } from './request.ts';
+import { logRequest } from './request-log.ts';
 import { TempFile } from './temp-file.ts';
 
 const BUFFER = 0;
@@ -117,7 +118,10 @@ export class BodyReader implements RequestBody, ChunkSink {
 
   #keep(bytes: Uint8Array): void {
     const { core } = this.request.location;
-    if (this.#inMemory + bytes.length <= core.client_body_buffer_size && core.client_body_in_file_only === 'off') {
+    if (
+      this.#inMemory + bytes.length <= core.client_body_buffer_size &&
+      core.client_body_in_file_only === 'off'
+    ) {
       this.#inMemory += bytes.length;
       this.pieces.push(Buffer.from(bytes));
       return;
@@ -126,7 +130,11 @@ export class BodyReader implements RequestBody, ChunkSink {
       if (!this.file) {
         this.file = new TempFile(core.bodyTempPath, core.client_body_in_file_only !== 'off');
         if (core.client_body_in_file_only === 'off') {
-          logRequest(this.request, 5, `a client request body is buffered to a temporary file ${this.file.path}`);
+          logRequest(
+            this.request,
+            5,
+            `a client request body is buffered to a temporary file ${this.file.path}`,
+          );
         }
       }
       for (const piece of this.pieces) this.file.append(piece);

@@ -5,13 +5,13 @@
  */
 import type { ErrorLog } from '../log/error-log.ts';
 import type { TlsSession } from '../net/tls.ts';
-import type { ClientCounters } from './counters.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import type { RequestBody } from './body.ts';
-import type { BodyReader } from './read-body.ts';
+import type { ClientCounters } from './counters.ts';
 import { HeadersIn, HeadersOut } from './headers.ts';
 import type { Location, Server } from './location.ts';
 import type { BodySink, Producer } from './output.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { BodyReader } from './read-body.ts';
 
 /** What a request needs of the connection that carries it. */
 export interface Stream extends BodySink {
@@ -155,6 +155,7 @@ export class Request {
   readonly values: (string | null | undefined)[];
   /** State that modules keep on a request, by module; made when first used. */
   #contexts: Map<object, unknown> | undefined = undefined;
+  #endings: (() => void)[] | undefined = undefined;
 
   /** A header filter refuses the reply: the status (412, 416) that takes its place; 0 otherwise. */
   refused = 0;
@@ -200,6 +201,20 @@ export class Request {
     this.server = server;
     this.location = server.location;
     this.sink = stream;
+  }
+
+  /** Runs `done` when the request is over, after its log line; also through internal redirects. */
+  atEnd(done: () => void): void {
+    this.#endings ??= [];
+    this.#endings.push(done);
+  }
+
+  /** For the end of the request: what `atEnd` was given runs. */
+  runEndings(): void {
+    const endings = this.#endings;
+    if (!endings) return;
+    this.#endings = undefined;
+    for (const done of endings) done();
   }
 
   /** A module's own state for this request. `owner` is the module, or any object that is its alone. */

@@ -39,7 +39,9 @@ export class ServerNames {
 
   /** Only one server answers, whatever the host. */
   get single(): boolean {
-    return this.#exact.size === 0 && this.#heads.size === 0 && this.#tails.size === 0 && this.#regexes.length === 0;
+    return (
+      this.#exact.size === 0 && this.#heads.size === 0 && this.#tails.size === 0 && this.#regexes.length === 0
+    );
   }
 
   /** The server for a host; captures of a regular expression are kept on the request. */

@@ -1,17 +1,17 @@
 /** The http protocol as a service of the process: its listening sockets, its client connections, its end. */
 import net from 'node:net';
-import { ALERT, CRIT } from '../log/levels.ts';
 import type { ErrorLog } from '../log/error-log.ts';
-import { accepted } from '../net/connection.ts';
 import { ConfiguredErrorLog } from '../log/error-log-file.ts';
+import { ALERT, CRIT } from '../log/levels.ts';
 import type { LogRegistry } from '../log/registry.ts';
+import { accepted } from '../net/connection.ts';
+import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
 import { eventsKey } from '../process/events-module.ts';
-import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { AddressBuild, HttpBuild } from './build.ts';
+import type { ClientCounters } from './counters.ts';
 import { Client } from './http1/client.ts';
 import type { AddressConf, ClientHost, DebugClient } from './http1/host.ts';
-import type { ClientCounters } from './counters.ts';
 import type { AnyHttpModule } from './module.ts';
 import { tlsOf } from './modules/ssl.ts';
 import { ServerNames } from './server-names.ts';
@@ -60,7 +60,13 @@ const socketsOf = (build: HttpBuild): readonly Socket[] => {
       for (const other of all) {
         const { spec, bind } = other.listen;
         const conf = confs.get(other);
-        if (other !== one && !bind && conf && spec.family === listen.spec.family && spec.port === listen.spec.port) {
+        if (
+          other !== one &&
+          !bind &&
+          conf &&
+          spec.family === listen.spec.family &&
+          spec.port === listen.spec.port
+        ) {
           byAddress.set(spec.address, conf);
         }
       }
@@ -101,7 +107,8 @@ export class HttpService implements Service, ClientHost {
     this.log = context.log;
     this.#logs = context.logs;
     this.#connections = context.connections;
-    for (const location of this.build.compiled) location.errorLog = context.logs.errorLog(location.errorLogConf);
+    for (const location of this.build.compiled)
+      location.errorLog = context.logs.errorLog(location.errorLogConf);
     for (const module of this.modules) module.prepare?.(this.build, context);
   }
 

@@ -64,11 +64,14 @@ export const statusLine = (status: number): string => {
 };
 
 /** Statuses that have no page of their own: the reply's body is empty. */
-const WITHOUT_PAGE = new Set([300, 304, 305, 306, 417, 418, 419, 420, 422, 423, 424, 425, 426, 427, 428, 499, 506]);
+const WITHOUT_PAGE = new Set([
+  300, 304, 305, 306, 417, 418, 419, 420, 422, 423, 424, 425, 426, 427, 428, 499, 506,
+]);
 
 /** The body of an error page, or '' where nginx sends none. `program` signs it. */
 export const errorPageBody = (status: number, program: string): string => {
-  const pages = (status >= 301 && status <= 308) || (status >= 400 && status <= 429) || (status >= 494 && status <= 507);
+  const pages =
+    (status >= 301 && status <= 308) || (status >= 400 && status <= 429) || (status >= 494 && status <= 507);
   if (!pages || WITHOUT_PAGE.has(status)) return '';
   const known = status === 498 ? 404 : status;
   const [title, line] = TITLES[known] ?? [`${known} ${REASONS[known] ?? ''}`];

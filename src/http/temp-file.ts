@@ -1,6 +1,7 @@
 /** A temporary file that is unlinked as soon as it is open, for bodies and replies too large for memory. */
-import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+
 import { randomInt } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import type { TempPath } from '../upstream/contract.ts';
 
 /** A folder below `path`, named by the last digits of the file's number as nginx's levels do. */
@@ -34,7 +35,8 @@ export class TempFile {
   /** Appends all of `bytes`. Throws the system's error. */
   append(bytes: Uint8Array): void {
     let done = 0;
-    while (done < bytes.length) done += writeSync(this.fd, bytes, done, bytes.length - done, this.length + done);
+    while (done < bytes.length)
+      done += writeSync(this.fd, bytes, done, bytes.length - done, this.length + done);
     this.length += bytes.length;
   }
 

@@ -1,6 +1,7 @@
 /** Values with variables (`$scheme://$host$request_uri`), compiled to closures when the configuration is loaded. */
-import { parseTemplate } from '../config/template.ts';
+
 import { ConfError, type Place } from '../config/contract.ts';
+import { parseTemplate } from '../config/template.ts';
 import type { Request } from './request.ts';
 import type { VariableRef, Variables } from './variables.ts';
 

@@ -99,10 +99,13 @@ const SAFE = {
 const percent = (c: string): string => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 
 /** Escapes latin1 text for its place in a URI. */
-export const escapeUri = (text: string, kind: keyof typeof SAFE = 'uri'): string => text.replace(SAFE[kind], percent);
+export const escapeUri = (text: string, kind: keyof typeof SAFE = 'uri'): string =>
+  text.replace(SAFE[kind], percent);
 
 /** Decodes `%XX`; a malformed escape stays as it is. */
 export const unescapeUri = (text: string): string =>
   text.includes('%')
-    ? text.replace(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+    ? text.replace(/%([0-9A-Fa-f]{2})/g, (_, digits: string) =>
+        String.fromCharCode(Number.parseInt(digits, 16)),
+      )
     : text;

@@ -89,7 +89,8 @@ export class Variables {
     const lower = name.toLowerCase();
     const present = this.#defined.get(lower);
     if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
-    const own = present?.set && !definition.set ? { ...definition, set: present.set.bind(present) } : definition;
+    const own =
+      present?.set && !definition.set ? { ...definition, set: present.set.bind(present) } : definition;
     this.#defined.set(lower, { changeable: true, ...own });
     return this.use(lower, place);
   }

@@ -33,7 +33,10 @@ const absoluteLocation = (request: Request): string => {
         : stream.localAddress;
   const scheme = stream.secure ? 'https' : 'http';
   const usual = stream.secure ? 443 : 80;
-  const port = conf.port_in_redirect && stream.localPort !== usual && stream.localPort !== 0 ? `:${stream.localPort}` : '';
+  const port =
+    conf.port_in_redirect && stream.localPort !== usual && stream.localPort !== 0
+      ? `:${stream.localPort}`
+      : '';
   return `${scheme}://${host}${port}${location}`;
 };
 
@@ -77,7 +80,10 @@ export const headText = (request: Request): string => {
   if (out.date !== '') text += `\r\nDate: ${out.date}\r\n`;
   else text += out.withoutDate ? '\r\n' : dateHeader();
   if (out.contentType !== '') {
-    text += out.charset === '' ? `Content-Type: ${out.contentType}\r\n` : `Content-Type: ${out.contentType}; charset=${out.charset}\r\n`;
+    text +=
+      out.charset === ''
+        ? `Content-Type: ${out.contentType}\r\n`
+        : `Content-Type: ${out.contentType}; charset=${out.charset}\r\n`;
   }
   if (out.contentLength >= 0) text += `Content-Length: ${out.contentLength}\r\n`;
   if (out.lastModified >= 0 && (status === 200 || status === 206 || status === 304)) {
@@ -98,5 +104,7 @@ const connectionLines = (request: Request, status: number): string => {
   if (status === 101) return 'Connection: upgrade\r\n';
   if (!request.keepAlive) return 'Connection: close\r\n';
   const { header } = request.location.core.keepalive_timeout;
-  return header > 0 ? `Connection: keep-alive\r\nKeep-Alive: timeout=${header}\r\n` : 'Connection: keep-alive\r\n';
+  return header > 0
+    ? `Connection: keep-alive\r\nKeep-Alive: timeout=${header}\r\n`
+    : 'Connection: keep-alive\r\n';
 };

@@ -3,7 +3,7 @@
  * buffer; the bytes given to `onRead` are only there during the call. Nothing here knows a protocol.
  */
 import net from 'node:net';
-import { freeze, monotonic, thaw, Timer, type TimerOwner } from './timers.ts';
+import { freeze, monotonic, Timer, type TimerOwner, thaw } from './timers.ts';
 
 /** Who is told what happens on a connection. Replaced when a connection changes hands (parked, taken). */
 export interface ConnectionHandler {
@@ -127,7 +127,9 @@ export class Connection implements TimerOwner {
 
   /** Bytes that the system has not taken yet, of what it has been given; it falls while a slow peer reads. */
   get unsent(): number {
-    const { _handle: handle } = this.socket as unknown as { _handle: { readonly writeQueueSize?: number } | null };
+    const { _handle: handle } = this.socket as unknown as {
+      _handle: { readonly writeQueueSize?: number } | null;
+    };
     return this.socket.writableLength === 0 ? 0 : this.socket.writableLength + (handle?.writeQueueSize ?? 0);
   }
 
@@ -259,12 +261,18 @@ export interface ConnectTo {
 
 /** Begins to connect; `handler.onConnect` or `handler.onClose` follows. */
 export const connect = (to: ConnectTo, handler: ConnectionHandler): Connection => {
-  const options = { onread, allowHalfOpen: true, writableHighWaterMark: WRITE_AHEAD } as net.SocketConstructorOpts;
+  const options = {
+    onread,
+    allowHalfOpen: true,
+    writableHighWaterMark: WRITE_AHEAD,
+  } as net.SocketConstructorOpts;
   const socket = new OwnedSocket(options);
   const connection = new Connection(socket, handler, nextNumber());
   socket.owner = connection;
   watch(socket);
   socket.on('connect', onConnect);
-  socket.connect((to.path === undefined ? { ...to, noDelay: true } : { path: to.path }) as net.NetConnectOpts);
+  socket.connect(
+    (to.path === undefined ? { ...to, noDelay: true } : { path: to.path }) as net.NetConnectOpts,
+  );
   return connection;
 };

@@ -105,7 +105,8 @@ export const startTls = (
     ALPNProtocols: [...protocols],
   });
   const connection = new TlsConnection(socket, below, handler, plain.number);
-  if (settings.fragment < LARGEST_FRAGMENT) socket.setMaxSendFragment(Math.max(SMALLEST_FRAGMENT, settings.fragment));
+  if (settings.fragment < LARGEST_FRAGMENT)
+    socket.setMaxSendFragment(Math.max(SMALLEST_FRAGMENT, settings.fragment));
   watch(connection);
   return connection;
 };

@@ -2,8 +2,9 @@
  * A client's HTTP/1 connection: heads read, one request at a time answered in order, then kept, lingered on
  * or closed, as nginx does it (RFC 9112 section 9).
  */
-import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
+
 import type { ErrorLog } from '../../log/error-log.ts';
+import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
 import { beginsTls, serverName } from '../../net/client-hello.ts';
 import type { Connection, ConnectionHandler, SystemError } from '../../net/connection.ts';
 import { latin1, textOf } from '../../net/latin1.ts';
@@ -15,23 +16,24 @@ import { endRequest, finalize, terminate } from '../finalize.ts';
 import {
   checkBuffers,
   checkHeaders,
+  type HostSink,
   hasStrayControl,
   headEnd,
-  type HostSink,
   parseHeaders,
   parseRequestLine,
   plausibleStart,
   refusal,
 } from '../head.ts';
+import type { HeaderName } from '../headers.ts';
 import { type ValidHost, validateHost } from '../host.ts';
 import type { Server } from '../location.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
 import { type BodyReader, discardBody, logPrematureClose } from '../read-body.ts';
-import { logHead, logOf, logRequest } from '../request-log.ts';
 import { type Peer, type ProxyProtocol, Request, type Stream, type Tunnel } from '../request.ts';
-import { headText } from '../write-head.ts';
+import { logHead, logOf, logRequest } from '../request-log.ts';
 import { ERROR } from '../verdict.ts';
+import { headText } from '../write-head.ts';
 import type { AddressConf, ClientHost } from './host.ts';
 import { INCOMPLETE, INVALID, parseProxyHeader } from './proxy-header.ts';
 
@@ -58,6 +60,8 @@ const JOIN = 16384;
 const DRAIN_GRACE = 500;
 /** How much of pipelined requests is read ahead of the present one. */
 const READ_AHEAD = 65536;
+
+const NO_NAMES: readonly HeaderName[] = [];
 
 export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   connection!: Connection;
@@ -91,6 +95,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   #headLength = 0;
   #sentBefore = 0;
   lastHost = '';
+  lastNames: readonly HeaderName[] = NO_NAMES;
   lastValidHost: ValidHost | undefined = undefined;
   #sendTimer: Timer | undefined = undefined;
   #unsent = 0;
@@ -202,7 +207,9 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     const text = opensslText(error);
     const errno = error?.errno === undefined ? '' : ` (${errnoText(error.errno)})`;
     this.#logTls(
-      text === '' ? `peer closed connection in SSL handshake${errno}` : `SSL_do_handshake() failed (SSL: ${text})`,
+      text === ''
+        ? `peer closed connection in SSL handshake${errno}`
+        : `SSL_do_handshake() failed (SSL: ${text})`,
     );
   }
 
@@ -251,12 +258,24 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       const lf = text.indexOf('\n', start);
       if (!request) request = this.#newRequest();
       if (text.length - start > core.client_header_buffer_size) {
-        const status = checkBuffers(text, start, text.length, core.client_header_buffer_size, core.headerBuffers);
+        const status = checkBuffers(
+          text,
+          start,
+          text.length,
+          core.client_header_buffer_size,
+          core.headerBuffers,
+        );
         if (status !== 0) return this.#refuse(request, status, text, start);
       }
       if (lf < 0) {
         if (!plausibleStart(text, start)) {
-          return this.#refuse(request, 400, text, start, 'client sent invalid method while reading client request line');
+          return this.#refuse(
+            request,
+            400,
+            text,
+            start,
+            'client sent invalid method while reading client request line',
+          );
         }
         this.#pending = start === 0 ? text : text.slice(start);
         return;
@@ -336,12 +355,21 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   }
 
   /** The head is complete: what follows is the body or the next request. */
-  #dispatch(request: Request, text: string, end: number, bytes: Buffer | undefined, before: number, length: number): void {
+  #dispatch(
+    request: Request,
+    text: string,
+    end: number,
+    bytes: Buffer | undefined,
+    before: number,
+    length: number,
+  ): void {
     this.#toBusy();
     this.connection.timer.stop();
     const { headers } = request;
     if (request.method !== 'CONNECT' && request.version >= 1000) {
-      request.keepAlive = headers.connectionClose ? false : request.version > 1000 || headers.connectionKeepAlive;
+      request.keepAlive = headers.connectionClose
+        ? false
+        : request.version > 1000 || headers.connectionKeepAlive;
     }
     if (this.host.draining) request.keepAlive = false;
     const hasBody = headers.contentLength > 0 || headers.chunked;
@@ -351,7 +379,9 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       if (hasBody) {
         const from = end - before;
         this.#held =
-          bytes && from >= 0 ? Buffer.from(bytes.subarray(from, length)) : Buffer.from(text.slice(end), 'latin1');
+          bytes && from >= 0
+            ? Buffer.from(bytes.subarray(from, length))
+            : Buffer.from(text.slice(end), 'latin1');
       } else {
         this.#pending = text.slice(end);
         request.pipelined = true;
@@ -482,7 +512,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
         head += `${length.toString(16)}\r\n`;
         tail = '\r\n';
       }
-      if (last) tail += request.out.trailers === undefined ? '0\r\n\r\n' : `0\r\n${lines(request.out.trailers)}\r\n`;
+      if (last)
+        tail += request.out.trailers === undefined ? '0\r\n\r\n' : `0\r\n${lines(request.out.trailers)}\r\n`;
     }
     let free = true;
     if (length === 0) {
@@ -522,7 +553,11 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       timer.start(request.location.core.send_timeout);
       return;
     }
-    logRequest(request, INFO, 'client timed out (110: Connection timed out) while sending response to client');
+    logRequest(
+      request,
+      INFO,
+      'client timed out (110: Connection timed out) while sending response to client',
+    );
     this.#timedOut(request);
   }
 
@@ -619,7 +654,10 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     const keep = request.keepAlive && !(this.host.draining && core.keepalive_min_timeout === 0);
     if (!keep) {
       const unread = this.#bodyExpected || this.#pending !== '' || this.connection.paused;
-      if (core.lingering_close === 'always' || (core.lingering_close === 'on' && (request.lingering || unread))) {
+      if (
+        core.lingering_close === 'always' ||
+        (core.lingering_close === 'on' && (request.lingering || unread))
+      ) {
         this.#linger(request);
       } else {
         this.#close();
@@ -768,7 +806,11 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
           this.#close();
           return;
         }
-        logRequest(request, INFO, 'client timed out (110: Connection timed out) while reading client request headers');
+        logRequest(
+          request,
+          INFO,
+          'client timed out (110: Connection timed out) while reading client request headers',
+        );
         this.counters.reading(-1);
         this.counters.writing(1);
         this.#state = BUSY;
@@ -776,7 +818,11 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
         return;
       case BUSY:
         if (!request || !this.#reader) return;
-        logRequest(request, INFO, 'client timed out (110: Connection timed out) while reading client request body');
+        logRequest(
+          request,
+          INFO,
+          'client timed out (110: Connection timed out) while reading client request body',
+        );
         this.#failBodyByTimeout(request);
         return;
       default:

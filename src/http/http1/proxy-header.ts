@@ -17,8 +17,7 @@ const LONGEST = 107;
 
 const V1 = /^PROXY (?:TCP4|TCP6) ([0-9a-fA-F.:]+) ([0-9a-fA-F.:]+) (\d{1,5}) (\d{1,5})\r\n/;
 
-const ipv4 = (text: string, at: number): string =>
-  [0, 1, 2, 3].map((i) => text.charCodeAt(at + i)).join('.');
+const ipv4 = (text: string, at: number): string => [0, 1, 2, 3].map((i) => text.charCodeAt(at + i)).join('.');
 
 const word = (text: string, at: number): number => (text.charCodeAt(at) << 8) | text.charCodeAt(at + 1);
 

@@ -1,6 +1,12 @@
 /** The extra values (TLVs) of a PROXY protocol header of version 2, for `$proxy_protocol_tlv_*`. */
 
-const TYPES: Readonly<Record<string, number>> = { alpn: 1, authority: 2, unique_id: 5, ssl: 0x20, netns: 0x30 };
+const TYPES: Readonly<Record<string, number>> = {
+  alpn: 1,
+  authority: 2,
+  unique_id: 5,
+  ssl: 0x20,
+  netns: 0x30,
+};
 const SSL_TYPES: Readonly<Record<string, number>> = {
   version: 0x21,
   cn: 0x22,

@@ -13,6 +13,7 @@ import { geoModule } from './geo.ts';
 import { gzipModule } from './gzip.ts';
 import { headersModule } from './headers.ts';
 import { indexModule } from './index-module.ts';
+import { limitConnModule } from './limit-conn.ts';
 import { limitReqModule } from './limit-req.ts';
 import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
@@ -46,6 +47,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   upstreamBalancing,
   realipModule,
   rewriteModule,
+  limitConnModule,
   limitReqModule,
   accessModule,
   tryFilesModule,

@@ -8,7 +8,7 @@ import {
   type Word,
 } from '../../config/contract.ts';
 import { parseNumber } from '../../config/numbers.ts';
-import { enumOf, flag, num, wordAt } from '../../config/parsers.ts';
+import { enumOf, flag, num } from '../../config/parsers.ts';
 import { ALERT, ERROR, LEVELS } from '../../log/levels.ts';
 import { Timer, type TimerOwner } from '../../net/timers.ts';
 import { type Handler, httpModule } from '../module.ts';

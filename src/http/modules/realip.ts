@@ -94,7 +94,12 @@ const handler = (list: readonly Trusted[], header: string, recursive: boolean): 
     const { proxyProtocol } = stream;
     const values = proxied ? (proxyProtocol ? [proxyProtocol.sourceAddress] : []) : valuesOf(request, lower);
     if (values.length === 0) return DECLINED;
-    const found = forwardedAddress(list, recursive, { text: stream.remoteAddress, unix: stream.unix }, values);
+    const found = forwardedAddress(
+      list,
+      recursive,
+      { text: stream.remoteAddress, unix: stream.unix },
+      values,
+    );
     if (found) stream.actAs?.(found.text, proxied && proxyProtocol ? proxyProtocol.sourcePort : found.port);
     return DECLINED;
   };
@@ -105,7 +110,10 @@ const port = (value: number): string => (value > 0 && value < 65536 ? `${value}`
 export const realipModule = httpModule({
   name: 'http_realip',
   directives: {
-    set_real_ip_from: directive<readonly Trusted[]>(from, { in: ['http', 'server', 'location'], initial: [] }),
+    set_real_ip_from: directive<readonly Trusted[]>(from, {
+      in: ['http', 'server', 'location'],
+      initial: [],
+    }),
     real_ip_header: directive<string>(
       { arity: 1, parse: (args) => wordAt(args, 0).text },
       { in: ['http', 'server', 'location'], initial: 'X-Real-IP' },

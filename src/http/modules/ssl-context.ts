@@ -54,7 +54,9 @@ const optionsOf = (conf: ContextConf): number => {
 };
 
 const pairsOf = (conf: ContextConf): readonly KeyPair[] =>
-  conf.certificates.map((certificate, index) => readPair(certificate, conf.keys[index] ?? '', conf.base, conf.passwords));
+  conf.certificates.map((certificate, index) =>
+    readPair(certificate, conf.keys[index] ?? '', conf.base, conf.passwords),
+  );
 
 /** Runs what may fail for `call`, OpenSSL's function. */
 const attempt = <T>(call: string, run: () => T): T => {
@@ -70,7 +72,10 @@ const attempt = <T>(call: string, run: () => T): T => {
 export const makeContext = (conf: ContextConf): SecureContext => {
   const { certificates, keys, ciphers, curves } = conf;
   if (keys.length < certificates.length) {
-    throw new ConfError(`no "ssl_certificate_key" is defined for certificate "${certificates.at(-1)}"`, undefined);
+    throw new ConfError(
+      `no "ssl_certificate_key" is defined for certificate "${certificates.at(-1)}"`,
+      undefined,
+    );
   }
   attempt(`SSL_CTX_set_cipher_list("${ciphers}")`, () => createSecureContext({ ca: [], ciphers }));
   const pairs = pairsOf(conf);

@@ -15,13 +15,20 @@ export interface KeyPair {
 /** What OpenSSL says where a file can't be opened. */
 const openFailure = (path: string, error: unknown): string => {
   const [number = '0', text = ''] = errorText(error).split(/: (.*)/s);
-  const second = errorCode(error) === 'ENOENT' ? '10000080:BIO routines::no such file' : '10080002:BIO routines::system lib';
+  const second =
+    errorCode(error) === 'ENOENT'
+      ? '10000080:BIO routines::no such file'
+      : '10080002:BIO routines::system lib';
   const first = (0x80000000 + Number(number)).toString(16).toUpperCase();
   return `(SSL: error:${first}:system library::${text}:calling fopen(${path}, r) error:${second})`;
 };
 
 /** The text of a file, or what stands behind `data:`. Throws `FAILURE BIO_new_file() failed (SSL: ...)`. */
-const readPem = (name: string, base: string, failure: (path: string) => string): { readonly path: string; readonly text: string } => {
+const readPem = (
+  name: string,
+  base: string,
+  failure: (path: string) => string,
+): { readonly path: string; readonly text: string } => {
   if (name.startsWith('data:')) return { path: name, text: name.slice(5) };
   const path = absolute(base, name);
   try {
@@ -31,12 +38,17 @@ const readPem = (name: string, base: string, failure: (path: string) => string):
   }
 };
 
-const reasonOf = (error: unknown, otherwise: string): string => (error instanceof Error && opensslText(error)) || otherwise;
+const reasonOf = (error: unknown, otherwise: string): string =>
+  (error instanceof Error && opensslText(error)) || otherwise;
 
 const NO_START = 'error:0480006C:PEM routines::no start line';
-const BLOCK = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[\s\S]*?-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
+const BLOCK =
+  /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[\s\S]*?-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 
-const readCertificate = (name: string, base: string): { readonly text: string; readonly first: X509Certificate } => {
+const readCertificate = (
+  name: string,
+  base: string,
+): { readonly text: string; readonly first: X509Certificate } => {
   const { path, text } = readPem(name, base, (full) => `cannot load certificate "${full}": BIO_new_file()`);
   const fail = (call: string, reason: string): never => {
     throw new ConfError(`cannot load certificate "${path}": ${call}() failed (SSL: ${reason})`, undefined);
@@ -51,14 +63,23 @@ const readCertificate = (name: string, base: string): { readonly text: string; r
       fail(first ? 'PEM_read_bio_X509' : 'PEM_read_bio_X509_AUX', reasonOf(error, NO_START));
     }
   }
-  return first ? { text: blocks.join('\n'), first } : fail('PEM_read_bio_X509_AUX', `${NO_START}:Expecting: TRUSTED CERTIFICATE`);
+  return first
+    ? { text: blocks.join('\n'), first }
+    : fail('PEM_read_bio_X509_AUX', `${NO_START}:Expecting: TRUSTED CERTIFICATE`);
 };
 
-const readKey = (name: string, base: string, passwords: readonly string[]): { readonly path: string; readonly key: KeyObject } => {
+const readKey = (
+  name: string,
+  base: string,
+  passwords: readonly string[],
+): { readonly path: string; readonly key: KeyObject } => {
   const failure = (path: string): string => `cannot load certificate key "${path}":`;
   if (/^(?:engine|store):/.test(name)) {
     const kind = name.slice(0, name.indexOf(':'));
-    throw new ConfError(`${failure(name)} loading "${kind}:..." certificate keys is not supported`, undefined);
+    throw new ConfError(
+      `${failure(name)} loading "${kind}:..." certificate keys is not supported`,
+      undefined,
+    );
   }
   const { path, text } = readPem(name, base, (full) => `${failure(full)} BIO_new_file()`);
   let reason = '';
@@ -79,7 +100,12 @@ const readKey = (name: string, base: string, passwords: readonly string[]): { re
  * Reads a certificate and its key; relative names are in `base`. Throws `cannot load certificate "X": ...` and
  * its like. A key of another kind than the certificate's passes, as in nginx.
  */
-export const readPair = (certificate: string, keyName: string, base: string, passwords: readonly string[]): KeyPair => {
+export const readPair = (
+  certificate: string,
+  keyName: string,
+  base: string,
+  passwords: readonly string[],
+): KeyPair => {
   const { text, first } = readCertificate(certificate, base);
   const { path, key } = readKey(keyName, base, passwords);
   if (first.publicKey.asymmetricKeyType === key.asymmetricKeyType && !first.checkPrivateKey(key)) {
@@ -92,8 +118,12 @@ export const readPair = (certificate: string, keyName: string, base: string, pas
 /** `ssl_dhparam`. Throws in nginx's words. */
 export const readParameters = (name: string, base: string): string => {
   const { path, text } = readPem(name, base, (full) => `BIO_new_file("${full}")`);
-  if (text.includes('-----BEGIN DH PARAMETERS-----') || text.includes('-----BEGIN X9.42 DH PARAMETERS-----')) return text;
-  throw new ConfError(`PEM_read_bio_DHparams("${path}") failed (SSL: ${NO_START}:Expecting: DH PARAMETERS)`, undefined);
+  if (text.includes('-----BEGIN DH PARAMETERS-----') || text.includes('-----BEGIN X9.42 DH PARAMETERS-----'))
+    return text;
+  throw new ConfError(
+    `PEM_read_bio_DHparams("${path}") failed (SSL: ${NO_START}:Expecting: DH PARAMETERS)`,
+    undefined,
+  );
 };
 
 /** `ssl_password_file`: a password a line. Throws `open() "X" failed (...)` as a plain reason. */

@@ -92,10 +92,13 @@ export const sslModule = httpModule({
     ssl_certificate: directive<readonly string[]>(files, { in: SERVER, initial: [] }),
     ssl_certificate_key: directive<readonly string[]>(files, { in: SERVER, initial: [] }),
     ssl_password_file: directive<readonly string[]>(passwords, { in: SERVER, initial: [] }),
-    ssl_protocols: directive<readonly string[]>(wordsOf('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'), {
-      in: SERVER,
-      initial: ['TLSv1.2', 'TLSv1.3'],
-    }),
+    ssl_protocols: directive<readonly string[]>(
+      wordsOf('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'),
+      {
+        in: SERVER,
+        initial: ['TLSv1.2', 'TLSv1.3'],
+      },
+    ),
     ssl_ciphers: directive(str, { in: SERVER, initial: 'HIGH:!aNULL:!MD5' }),
     ssl_prefer_server_ciphers: directive(flag, { in: SERVER, initial: false }),
     ssl_ecdh_curve: directive(str, { in: SERVER, initial: 'auto' }),
@@ -114,8 +117,12 @@ export const sslModule = httpModule({
   },
   complete(build) {
     for (const { listen, fallback } of build.addresses.values()) {
-      if (!listen.ssl || [fallback.scope, build.scope].some(({ set }) => set.has('ssl_certificate'))) continue;
-      throw new ConfError('no "ssl_certificate" is defined for the "listen ... ssl" directive', fallback.scope.place);
+      if (!listen.ssl || [fallback.scope, build.scope].some(({ set }) => set.has('ssl_certificate')))
+        continue;
+      throw new ConfError(
+        'no "ssl_certificate" is defined for the "listen ... ssl" directive',
+        fallback.scope.place,
+      );
     }
   },
   derive(conf, scope): { readonly tls: TlsSettings | undefined } {

@@ -32,8 +32,11 @@ const counter = (name: 'active' | 'readingNow' | 'writingNow' | 'waitingNow'): V
 /** All workers count in one place as soon as somebody asks for the page. No name of a user's holds a space. */
 const shareCounters = (args: Args): true => {
   const build = args.scope.need(HTTP);
-  build.counterZone ??= zonesOf(args.scope).declare('client counters', COUNTERS_BYTES, 'stub_status', (reason) =>
-    args.fail(reason),
+  build.counterZone ??= zonesOf(args.scope).declare(
+    'client counters',
+    COUNTERS_BYTES,
+    'stub_status',
+    (reason) => args.fail(reason),
   );
   return true;
 };

@@ -1,7 +1,7 @@
 /** Variables of the connection that carries a request. */
 import { isIPv6 } from 'node:net';
-import { tlvValue } from '../http1/proxy-tlv.ts';
 import { monotonic } from '../../net/timers.ts';
+import { tlvValue } from '../http1/proxy-tlv.ts';
 import type { Request } from '../request.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
 import { addressBytes } from './addresses.ts';
@@ -47,7 +47,8 @@ export const connectionVariables: Readonly<Record<string, VariableDefinition>> =
     get: ({ stream }) => (stream.proxyProtocol ? port(stream.proxyProtocol.serverPort) : undefined),
   },
   proxy_protocol_tlv_: {
-    get: ({ stream }, name) => tlvValue(stream.proxyProtocol?.tlvs ?? '', name.slice('proxy_protocol_tlv_'.length)),
+    get: ({ stream }, name) =>
+      tlvValue(stream.proxyProtocol?.tlvs ?? '', name.slice('proxy_protocol_tlv_'.length)),
   },
   tcpinfo_rtt: unavailable,
   tcpinfo_rttvar: unavailable,
