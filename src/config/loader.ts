@@ -204,7 +204,13 @@ class Loader {
       ? { scope: inner, rows: (rowArgs) => row.row?.(rowArgs, inner) }
       : { scope: inner };
     const place = this.#read(body.take(), level, 'block');
-    row.end?.(args.at(place), inner);
+    const ended = args.at(place);
+    try {
+      row.end?.(ended, inner);
+    } catch (error) {
+      // What contradicts itself across directives is reported where the block ends, as nginx does.
+      throw error instanceof Reason ? ended.errorAt(error.message) : error;
+    }
   }
 
   /** A directive that only nginx knows, or nobody. */

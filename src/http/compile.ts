@@ -175,7 +175,8 @@ export const compileHttp = (build: HttpBuild, modules: readonly AnyHttpModule[])
   for (const server of build.servers) {
     const { scope, runtime } = server;
     const level = compiler.level(scope, top);
-    runtime.name = server.names[0]?.regex ? `~${server.names[0].text}` : (server.names[0]?.text ?? '');
+    const first = server.names[0];
+    runtime.name = first?.regex ? `~${first.text}` : (first?.text ?? '').replace(/^\./, '');
     compiler.inside(scope, level);
     const phases = compiler.fill(runtime.location, level);
     runtime.postRead = phases.get('post-read') ?? [];

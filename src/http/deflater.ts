@@ -33,7 +33,9 @@ export interface DeflateOptions {
 }
 
 /** Takes compressed bytes, which are only there during the call. */
-export type Output = (bytes: Uint8Array) => void;
+export interface Output {
+  deflated(bytes: Uint8Array): void;
+}
 
 const ROOM = 65536;
 const room = Buffer.allocUnsafeSlow(ROOM);
@@ -66,7 +68,7 @@ export class Deflater {
     for (;;) {
       handle.writeSync(mode, bytes, offset, bytes.length - offset, room, 0, ROOM);
       const [left = 0, unread = 0] = state;
-      if (left < ROOM) output(room.subarray(0, ROOM - left));
+      if (left < ROOM) output.deflated(room.subarray(0, ROOM - left));
       offset = bytes.length - unread;
       if (left > 0) return;
     }
@@ -76,7 +78,7 @@ export class Deflater {
     this.#held ??= [];
     this.#held.push(Buffer.from(bytes));
     if (!last) return;
-    output(gzipSync(Buffer.concat(this.#held), this.options));
+    output.deflated(gzipSync(Buffer.concat(this.#held), this.options));
     this.#held = [];
   }
 

@@ -6,7 +6,7 @@
  *
  * A handler that answers AGAIN is run again by `resume`; DONE means that somebody else will finalize.
  */
-import { ERROR as ERROR_LEVEL } from '../log/levels.ts';
+import { DEBUG, ERROR as ERROR_LEVEL } from '../log/levels.ts';
 import { enterLocation } from './enter-location.ts';
 import { finalize } from './finalize.ts';
 import { findLocation, REDIRECT } from './find-location.ts';
@@ -23,7 +23,7 @@ import {
   SERVER_REWRITE,
 } from './phase-numbers.ts';
 import type { Request } from './request.ts';
-import { logRequest } from './request-log.ts';
+import { logOf, logRequest } from './request-log.ts';
 import { escapeUri } from './uri.ts';
 import { AGAIN, DECLINED, DONE, OK, type Verdict } from './verdict.ts';
 
@@ -91,6 +91,7 @@ const findConfig = (request: Request): boolean => {
     return false;
   }
   enterLocation(request, location);
+  if (logOf(request).level >= DEBUG) logRequest(request, DEBUG, `using configuration "${location.name}"`);
   const { contentLength } = request.headers;
   const limit = location.core.client_max_body_size;
   if (contentLength > limit && limit > 0 && request.body === undefined && request === request.main) {

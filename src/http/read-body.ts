@@ -100,11 +100,12 @@ export class BodyReader implements RequestBody, ChunkSink {
     if (this.failure !== FINE || bytes.length === 0) return;
     const { core } = this.request.location;
     const limit = core.client_max_body_size;
-    if (this.#decoder && limit > 0 && this.length + bytes.length > limit && this.#mode !== DISCARD) {
+    const announced = bytes.length + (this.#decoder?.remaining ?? 0);
+    if (this.#decoder && limit > 0 && this.length + announced > limit && this.#mode !== DISCARD) {
       logRequest(
         this.request,
         ERROR_LEVEL,
-        `client intended to send too large chunked body: ${this.length}+${bytes.length} bytes`,
+        `client intended to send too large chunked body: ${this.length}+${announced} bytes`,
       );
       this.failure = 413;
       return;

@@ -27,7 +27,7 @@ const proxyUse = (scope: Scope, location: Location): UseFacts | undefined => {
   const header = conf.proxy_set_header.findLast(({ name }) => name.toLowerCase() === 'connection');
   const connection: Setting<string> | undefined = header && {
     value: header.value.source,
-    place: placeOf(scope, 'proxy_set_header', pass.place),
+    place: header.place,
   };
   const place = placeOf(scope, 'proxy_http_version', pass.place);
   return {

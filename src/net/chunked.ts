@@ -93,14 +93,13 @@ export class ChunkedDecoder {
           return;
         }
         if (c === CR) this.#state = EXTENSION_LF;
-        else if (c === LF) this.#endOfSize();
         else if (c === 0x3b || c === 0x20 || c === 0x09) this.#state = EXTENSION;
         else this.#fail();
         return;
       }
       case EXTENSION:
         if (c === CR) this.#state = EXTENSION_LF;
-        else if (c === LF) this.#endOfSize();
+        else if (c === LF) this.#fail();
         return;
       case EXTENSION_LF:
         if (c === LF) this.#endOfSize();
@@ -108,7 +107,6 @@ export class ChunkedDecoder {
         return;
       case DATA_CR:
         if (c === CR) this.#state = DATA_LF;
-        else if (c === LF) this.#state = SIZE_START;
         else this.#fail();
         return;
       case DATA_LF:
@@ -117,16 +115,15 @@ export class ChunkedDecoder {
         return;
       case TRAILER_START:
         if (c === CR) this.#state = END_LF;
-        else if (c === LF) this.#state = DONE;
+        else if (c === LF) this.#fail();
         else this.#keep(c, TRAILER);
         return;
       case TRAILER:
-        if (c === LF) this.#keep(c, TRAILER_START);
+        if (c === LF) this.#fail();
         else this.#keep(c, c === CR ? TRAILER_LF : TRAILER);
         return;
       case TRAILER_LF:
         if (c === LF) this.#keep(c, TRAILER_START);
-        else if (c === CR) this.#keep(c, TRAILER_LF);
         else this.#fail();
         return;
       case END_LF:

@@ -34,6 +34,9 @@ export interface SystemError extends Error {
   readonly syscall?: string;
 }
 
+/** Where bytes are copied to be written; given away with a write that the system does not take at once. */
+let scratch = Buffer.allocUnsafeSlow(READ_SIZE);
+
 class OwnedSocket extends net.Socket {
   owner: Connection | undefined = undefined;
 }
@@ -143,6 +146,20 @@ export class Connection implements TimerOwner {
   writeBytes(bytes: Uint8Array): boolean {
     this.sent += bytes.length;
     return this.socket.write(bytes) || this.#block();
+  }
+
+  /**
+   * Writes text, which may be empty, and a copy of bytes that are only there during the call. What the system
+   * takes at once, the usual case, leaves the copy's memory free for the next one.
+   */
+  writeCopy(text: string, bytes: Uint8Array): boolean {
+    const { length } = bytes;
+    if (length > READ_SIZE) return this.writeBoth(text, Buffer.from(bytes));
+    scratch.set(bytes);
+    const copy = scratch.subarray(0, length);
+    const go = text === '' ? this.writeBytes(copy) : this.writeBoth(text, copy);
+    if (this.socket.writableLength > 0) scratch = Buffer.allocUnsafeSlow(READ_SIZE);
+    return go;
   }
 
   /** A head and the first bytes behind it in one system call. */

@@ -133,7 +133,10 @@ export const sendPiece = (u: Upstream, bytes: Uint8Array): void => {
   // The pieces of one read (the chunks of a chunked upload) leave together.
   connection.socket.cork();
   process.nextTick(uncork, connection.socket);
-  if (write(u, connection, Buffer.from(bytes), false)) return;
+  const go = u.protocol.plainBody
+    ? connection.writeCopy('', bytes)
+    : write(u, connection, Buffer.from(bytes), false);
+  if (go) return;
   u.streamPaused = true;
   u.request.stream.pauseBody();
   connection.timer.start(u.conf.sendTimeout, u.now);

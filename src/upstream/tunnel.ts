@@ -66,7 +66,7 @@ class ClientEnd implements Tunnel {
     if (!connection || u.phase !== TUNNELLING) return;
     u.now = monotonic();
     connection.timer.start(u.conf.readTimeout, u.now);
-    if (connection.writeBytes(Buffer.from(bytes))) return;
+    if (connection.writeCopy('', bytes)) return;
     u.streamPaused = true;
     u.request.stream.pauseBody();
   }

@@ -307,6 +307,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       return this.#refuse(request, 400, '', 0, 'client sent invalid header line');
     }
     request.requestLength = end - start;
+    if (request.headers.host === '') this.chooseServer(request, '');
     const checked = checkHeaders(request, false);
     if (checked !== 0) return this.#refuse(request, checked);
     this.#dispatch(request, text, end, bytes, before, length);
@@ -523,8 +524,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       free = this.connection.writeText(head + textOf(bytes) + tail);
     } else {
       request.bodySent += length;
-      const own = flags & OWNED ? bytes : Buffer.from(bytes);
-      free = head === '' ? this.connection.writeBytes(own) : this.connection.writeBoth(head, own);
+      if ((flags & OWNED) === 0) free = this.connection.writeCopy(head, bytes);
+      else free = head === '' ? this.connection.writeBytes(bytes) : this.connection.writeBoth(head, bytes);
       if (tail !== '') free = this.connection.writeText(tail);
     }
     if (!free) this.#watchSending(request);
@@ -556,7 +557,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     logRequest(
       request,
       INFO,
-      'client timed out (110: Connection timed out) while sending response to client',
+      'client timed out (110: Connection timed out) while sending to client',
     );
     this.#timedOut(request);
   }

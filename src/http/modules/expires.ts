@@ -2,6 +2,7 @@
 import type { Args, Parser } from '../../config/contract.ts';
 import { parseSec } from '../../config/numbers.ts';
 import { wordAt } from '../../config/parsers.ts';
+import { wallClock } from '../../net/timers.ts';
 import { HTTP } from '../build.ts';
 import { httpDate } from '../http-date.ts';
 import type { Request } from '../request.ts';
@@ -72,7 +73,7 @@ const timesOf = (request: Request, { kind, seconds }: Expiry, now: number): { at
 
 /** The two values for a time that counts. */
 const counted = (request: Request, expiry: Expiry, dynamic: boolean): readonly [string, string] => {
-  const now = Math.floor(Date.now() / 1000);
+  const now = Math.floor(wallClock() / 1000);
   if (expiry.seconds === 0 && expiry.kind !== 'daily') return [httpDate(now), 'max-age=0'];
   const { at, age } = timesOf(request, expiry, now);
   const stale = age < 0 || (!dynamic && expiry.seconds < 0);

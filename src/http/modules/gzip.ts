@@ -2,7 +2,7 @@
 import { type Args, type Context, directive, type Parser } from '../../config/contract.ts';
 import { parseSize } from '../../config/numbers.ts';
 import { bufs, enumOf, flag, num, size, wordAt, wordsOf } from '../../config/parsers.ts';
-import { type DeflateOptions, type Deflater, takeDeflater } from '../deflater.ts';
+import { type DeflateOptions, type Deflater, type Output, takeDeflater } from '../deflater.ts';
 import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
 import { type HeaderFilter, httpModule } from '../module.ts';
 import { type BodySink, type Data, FLUSH, LAST, NOTHING } from '../output.ts';
@@ -31,16 +31,22 @@ interface Ratio {
 }
 const RATIO = contextKey<Ratio>('gzip');
 
-class GzipSink implements BodySink, Ratio {
+class GzipSink implements BodySink, Ratio, Output {
   taken = 0;
   given = 0;
   #deflater: Deflater | undefined;
 
   constructor(
+    readonly request: Request,
     readonly next: BodySink,
     options: DeflateOptions,
   ) {
     this.#deflater = takeDeflater(options);
+  }
+
+  deflated(bytes: Data): void {
+    this.given += bytes.length;
+    this.next.write(this.request, bytes, 0);
   }
 
   write(request: Request, bytes: Data, flags: number): void {
@@ -50,12 +56,7 @@ class GzipSink implements BodySink, Ratio {
     const flush = (flags & FLUSH) !== 0;
     this.taken += bytes.length;
     // A client that needs no body (HEAD) gets no compressed one made.
-    if (!request.headerOnly && (bytes.length > 0 || last || flush)) {
-      deflater.write(bytes, flush, last, (piece) => {
-        this.given += piece.length;
-        this.next.write(request, piece, 0);
-      });
-    }
+    if (!request.headerOnly && (bytes.length > 0 || last || flush)) deflater.write(bytes, flush, last, this);
     if (last) {
       this.#deflater = undefined;
       deflater.release();
@@ -96,7 +97,7 @@ const makeFilter = (conf: GzipConf, deflate: DeflateOptions): HeaderFilter => {
     if (!hasType(types, out.contentType)) return;
     if (vary) out.add('Vary', 'Accept-Encoding');
     if (!gzipOk(request, conf)) return;
-    const sink = new GzipSink(request.sink, fitted(deflate, contentLength));
+    const sink = new GzipSink(request, request.sink, fitted(deflate, contentLength));
     request.sink = sink;
     request.setContext<Ratio>(RATIO, sink);
     out.contentEncoding = 'gzip';

@@ -6,6 +6,7 @@
 import { core } from '../core-conf.ts';
 import type { AnyHttpModule } from '../module.ts';
 import { accessModule } from './access.ts';
+import { authBasicModule } from './auth-basic.ts';
 import { autoindexModule } from './autoindex.ts';
 import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
@@ -50,6 +51,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   limitConnModule,
   limitReqModule,
   accessModule,
+  authBasicModule,
   tryFilesModule,
   proxy,
   fastcgi,

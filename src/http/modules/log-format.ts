@@ -3,6 +3,7 @@ import { type Args, key } from '../../config/contract.ts';
 import { Reason } from '../../config/reason.ts';
 import { parseTemplate, type TemplatePart } from '../../config/template.ts';
 import { isoTime, localTime } from '../../log/clock.ts';
+import { wallClock } from '../../net/timers.ts';
 import type { HttpBuild } from '../build.ts';
 import type { Request } from '../request.ts';
 import type { Value } from '../variables.ts';
@@ -19,9 +20,9 @@ const COMBINED =
 /** Values that the log works out itself, at the time of logging. */
 const OWN: Readonly<Record<string, LogLine>> = {
   pipe: (request) => (request.pipelined ? 'p' : '.'),
-  time_local: () => localTime(Date.now()),
-  time_iso8601: () => isoTime(Date.now()),
-  msec: () => asSeconds(Date.now()),
+  time_local: () => localTime(wallClock()),
+  time_iso8601: () => isoTime(wallClock()),
+  msec: () => asSeconds(wallClock()),
   request_time: requestTime,
   status: statusText,
   bytes_sent: ({ stream }) => `${stream.sent}`,

@@ -43,7 +43,10 @@ const HIDDEN = [
 const setHeaders: Parser<readonly SetHeader[]> = {
   arity: 2,
   repeats: true,
-  parse: (args, own = []) => [...own, { name: wordAt(args, 0).text, value: templateAt(args, 1) }],
+  parse: (args, own = []) => [
+    ...own,
+    { name: wordAt(args, 0).text, value: templateAt(args, 1), place: wordAt(args, 0) },
+  ],
 };
 
 const httpVersion: Parser<'1.0' | '1.1'> = {

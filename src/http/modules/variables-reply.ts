@@ -1,6 +1,7 @@
 /** Variables of the reply and of time: what has been decided or sent so far. */
 import { hostname } from 'node:os';
 import { isoTime, localTime } from '../../log/clock.ts';
+import { wallClock } from '../../net/timers.ts';
 import { httpDate } from '../http-date.ts';
 import type { Request } from '../request.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
@@ -26,7 +27,7 @@ export const statusText = (request: Request): string => {
 };
 
 /** Seconds since the request's first byte. */
-export const requestTime = (request: Request): string => asSeconds(Date.now() - request.startedAt);
+export const requestTime = (request: Request): string => asSeconds(wallClock() - request.startedAt);
 
 const contentType = ({ out, headerSent }: Request): Value => {
   if (out.contentType === '') return undefined;
@@ -83,9 +84,9 @@ export const replyVariables: Readonly<Record<string, VariableDefinition>> = {
   request_time: { get: requestTime },
   request_completion: { get: (request) => (request.outputDone ? 'OK' : ''), cached: true },
   pipe: { get: (request) => (request.pipelined ? 'p' : '.') },
-  msec: { get: () => asSeconds(Date.now()) },
-  time_local: { get: () => localTime(Date.now()) },
-  time_iso8601: { get: () => isoTime(Date.now()) },
+  msec: { get: () => asSeconds(wallClock()) },
+  time_local: { get: () => localTime(wallClock()) },
+  time_iso8601: { get: () => isoTime(wallClock()) },
   nginx_version: { get: () => NGINX_VERSION },
   hostname: { get: () => HOSTNAME },
   pid: { get: () => PID },

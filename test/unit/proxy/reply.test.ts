@@ -8,11 +8,16 @@ import { makeRequest } from './conf-rig.ts';
 
 /** What the engine would have seen, with body pieces joined. */
 class Recorder implements ReplyTarget {
+  readonly request: Request;
   readonly head = new ReplyHead();
   keep = false;
   readonly seen: string[] = [];
   body = '';
   over = false;
+
+  constructor(request: Request) {
+    this.request = request;
+  }
 
   addLine(name: string, value: string): boolean {
     if (this.head.add(name, value) !== LINE_INVALID) return true;
@@ -72,7 +77,6 @@ interface Case {
 
 /** Feeds the pieces, each at an odd place of a larger buffer, then the close. */
 const read = (kase: Case, pieces: readonly Buffer[]): readonly string[] => {
-  const recorder = new Recorder();
   const options = {
     bufferSize: kase.bufferSize ?? 4096,
     passTrailers: kase.trailers ?? false,
@@ -80,7 +84,9 @@ const read = (kase: Case, pieces: readonly Buffer[]): readonly string[] => {
     passesDate: false,
   };
   const request = requestWith(kase.upgrade ? [['Upgrade', 'websocket']] : []);
-  const reply = new HttpReply(recorder, request, options, kase.head ?? false);
+  const recorder = new Recorder(request);
+  const reply = new HttpReply(options);
+  reply.begin(recorder, kase.head ?? false);
   for (const piece of pieces) {
     if (recorder.over) break;
     const shared = Buffer.alloc(piece.length + 7, 0x58);

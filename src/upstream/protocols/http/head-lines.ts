@@ -15,34 +15,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
 const COLON = 0x3a;
-/** As many lines of a head are remembered. */
+/** As many names of a head are remembered. */
 const MOST_REMEMBERED = 32;
-/** A line whose value has changed so often is expected to change. */
-const MOST_CHANGES = 3;
-
-/** A line of the head before, at the same place. */
-class Remembered {
-  value = '';
-  /** The whole line, once its value has come twice: what begins with it needs not be taken apart again. */
-  line = '';
-  changes = 0;
-
-  constructor(readonly name: string) {}
-
-  /** The line at this place has `value` now; `length` is that of the line as it came. */
-  compare(value: string, length: number): void {
-    if (this.changes > MOST_CHANGES) return;
-    if (value !== this.value) {
-      this.changes++;
-      this.line = '';
-      this.value = this.changes > MOST_CHANGES ? '' : value;
-    } else if (length === this.name.length + value.length + 4) {
-      // A copy: the value may be a slice that keeps a whole head in memory.
-      this.line = Buffer.from(`${this.name}: ${value}\r\n`, 'latin1').latin1Slice();
-      this.value = this.line.slice(this.name.length + 2, -2);
-    }
-  }
-}
 
 export class HeadLines {
   text = '';
@@ -54,8 +28,11 @@ export class HeadLines {
   wrong = '';
   /** The first NUL of the text. */
   #nul = -1;
-  /** The lines of the head before this one, in their order: a server's replies are much alike. */
-  readonly #before: Remembered[] = [];
+  /**
+   * The names of the head before this one, in their order: a server's replies are much alike, and a name that
+   * stands where it stood before needs not be looked at again.
+   */
+  readonly #before: string[] = [];
   #index = 0;
 
   /** Another head begins. */
@@ -73,33 +50,22 @@ export class HeadLines {
   next(): number {
     const text = this.text;
     const start = this.position;
-    const known = this.#before[this.#index];
-    if (known !== undefined && known.line !== '' && text.startsWith(known.line, start)) {
-      this.#index++;
-      this.position = start + known.line.length;
-      this.name = known.name;
-      this.value = known.value;
-      return LINE;
-    }
     const lf = text.indexOf('\n', start);
     if (lf < 0) return UNFINISHED;
     this.position = lf + 1;
     if (lf === start) return LAST_LINE;
     if (text.charCodeAt(start) === CR) return lf === start + 1 ? LAST_LINE : this.#refuse(start, start);
-    return known === undefined ? this.#takeName(start, lf) : this.#takeKnown(known, start, lf);
-  }
-
-  /** A line that may have the name that stood here before. */
-  #takeKnown(known: Remembered, start: number, lf: number): number {
-    const text = this.text;
-    const colon = start + known.name.length;
-    if (!text.startsWith(known.name, start) || text.charCodeAt(colon) !== COLON)
-      return this.#takeName(start, lf);
-    this.#index++;
-    this.name = known.name;
-    const found = this.#takeValue(start, colon + 1, lf);
-    if (found === LINE) known.compare(this.value, lf + 1 - start);
-    return found;
+    const index = this.#index;
+    const known = this.#before[index];
+    if (known !== undefined && text.startsWith(known, start)) {
+      const colon = start + known.length;
+      if (text.charCodeAt(colon) === COLON) {
+        this.#index = index + 1;
+        this.name = known;
+        return this.#takeValue(start, colon + 1, lf);
+      }
+    }
+    return this.#takeName(start, lf);
   }
 
   #takeName(start: number, lf: number): number {
@@ -126,7 +92,7 @@ export class HeadLines {
   /** An interned name is no slice that keeps a whole head in memory. */
   #remember(name: string): void {
     if (this.#index >= MOST_REMEMBERED) return;
-    this.#before[this.#index++] = new Remembered(internName(name).text);
+    this.#before[this.#index++] = internName(name).text;
   }
 
   #takeValue(start: number, behindColon: number, lf: number): number {

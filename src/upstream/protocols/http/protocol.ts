@@ -76,15 +76,14 @@ export class HttpProtocol implements Protocol {
 
   reply(request: Request, upstream: ReplyTarget): HttpReply {
     const { spare, reply: options } = this.settings;
-    const isHead = this.#asksForHead(request);
-    const present = spare.pop();
-    if (!present) return new HttpReply(upstream, request, options, isHead);
-    present.reset(upstream, request, options, isHead);
-    return present;
+    const reply = spare.pop() ?? new HttpReply(options);
+    reply.begin(upstream, this.#asksForHead(request));
+    return reply;
   }
 
   done(reply: HttpReply): void {
     const { spare } = this.settings;
+    reply.release();
     if (spare.length < MOST_SPARE) spare.push(reply);
   }
 

@@ -13,6 +13,7 @@ import { TRAILERS_DONE, TRAILERS_INVALID, TrailerReader } from './trailers.ts';
 
 /** What a reply tells of itself; the engine's Upstream. */
 export interface ReplyTarget {
+  readonly request: Request;
   readonly head: ReplyHead;
   keep: boolean;
   addLine(name: string, value: string): boolean;
@@ -49,12 +50,12 @@ const NOT_MODIFIED = 304;
 const HTTP_11 = 1001;
 
 export class HttpReply implements Reply {
-  #upstream: ReplyTarget;
-  #request: Request;
+  /** Undefined between two replies: nothing of a request is held on to. */
+  #upstream: ReplyTarget | undefined = undefined;
   #options: ReplyOptions;
   /** The request was HEAD: the reply has no body, whatever its head says. */
-  #isHead: boolean;
-  #state = HEAD;
+  #isHead = false;
+  #state = OVER;
   #keep = false;
   /** Bytes of the body that are still to come. */
   #length = 0;
@@ -62,79 +63,81 @@ export class HttpReply implements Reply {
   readonly #chunks = new ChunkedDecoder();
   #trailers: TrailerReader | undefined = undefined;
 
-  constructor(upstream: ReplyTarget, request: Request, options: ReplyOptions, isHead: boolean) {
-    this.#upstream = upstream;
-    this.#request = request;
+  constructor(options: ReplyOptions) {
     this.#options = options;
-    this.#isHead = isHead;
   }
 
-  /** Makes it ready for another reply, as if it were new. */
-  reset(upstream: ReplyTarget, request: Request, options: ReplyOptions, isHead: boolean): void {
+  /** Begins to read a reply for `upstream`. */
+  begin(upstream: ReplyTarget, isHead: boolean): void {
     this.#upstream = upstream;
-    this.#request = request;
-    this.#options = options;
     this.#isHead = isHead;
     this.#state = HEAD;
     this.#head.reset();
   }
 
+  /** The reply is of no more interest; another may begin. */
+  release(): void {
+    this.#upstream = undefined;
+    this.#trailers = undefined;
+    this.#state = OVER;
+  }
+
   feed(bytes: Buffer, start: number, end: number): void {
-    if (start >= end) return;
+    const upstream = this.#upstream;
+    if (!upstream || start >= end) return;
     switch (this.#state) {
       case HEAD:
-        this.#feedHead(bytes, start, end);
+        this.#feedHead(upstream, bytes, start, end);
         break;
       case LENGTH:
-        this.#feedLength(bytes, start, end);
+        this.#feedLength(upstream, bytes, start, end);
         break;
       case CHUNKS:
-        this.#feedChunks(bytes, start, end);
+        this.#feedChunks(upstream, bytes, start, end);
         break;
       case TRAILERS:
-        this.#feedTrailers(bytes, start, end);
+        this.#feedTrailers(upstream, bytes, start, end);
         break;
       case UNTIL_CLOSE:
-        this.#upstream.onReplyBody(bytes.subarray(start, end));
+        upstream.onReplyBody(bytes.subarray(start, end));
     }
   }
 
   end(): void {
-    if (this.#state === UNTIL_CLOSE) this.#finish(false);
+    if (this.#upstream && this.#state === UNTIL_CLOSE) this.#finish(this.#upstream, false);
   }
 
-  #feedHead(bytes: Buffer, start: number, end: number): void {
+  #feedHead(upstream: ReplyTarget, bytes: Buffer, start: number, end: number): void {
     const head = this.#head;
-    const found = head.read(this.#upstream, bytes, start, end, this.#options.bufferSize);
-    if (found === HEAD_DONE) this.#endHead(bytes, head.next, end);
-    else if (found === HEAD_NONE) this.#beginHttp09(bytes, head.next, end);
+    const found = head.read(upstream, bytes, start, end, this.#options.bufferSize);
+    if (found === HEAD_DONE) this.#endHead(upstream, bytes, head.next, end);
+    else if (found === HEAD_NONE) this.#beginHttp09(upstream, bytes, head.next, end);
   }
 
-  #endHead(bytes: Buffer, next: number, end: number): void {
-    const upstream = this.#upstream;
+  #endHead(upstream: ReplyTarget, bytes: Buffer, next: number, end: number): void {
     const { head } = upstream;
     if (this.#head.status.version < HTTP_11 && !saysKeepAlive(head)) head.connectionClose = true;
     this.#keep = !head.connectionClose;
     if (head.chunked) head.contentLength = -1;
     const { passesServer, passesDate } = this.#options;
-    const { out } = this.#request;
+    const { out } = upstream.request;
     if (passesServer && (head.seen & (1 << SERVER)) === 0) out.withoutServer = true;
     if (passesDate && (head.seen & (1 << DATE)) === 0) out.withoutDate = true;
     this.#length = 0;
-    this.#state = this.#bodyState(head);
+    this.#state = this.#bodyState(upstream);
     const empty = this.#state === LENGTH && this.#length === 0;
     if (empty) upstream.keep = this.#keep && next >= end;
     if (!upstream.onReplyHead()) return;
-    if (empty) this.#endLength(next < end);
+    if (empty) this.#endLength(upstream, next < end);
     else this.feed(bytes, next, end);
   }
 
   /** How the body's end is found. */
-  #bodyState(head: ReplyHead): number {
+  #bodyState({ head, request }: ReplyTarget): number {
     const { status, contentLength } = head;
     if (status === SWITCHING_PROTOCOLS) {
       this.#keep = false;
-      head.upgrade = this.#request.headers.get('upgrade') !== undefined;
+      head.upgrade = request.headers.get('upgrade') !== undefined;
       return UNTIL_CLOSE;
     }
     if (this.#isHead || status === NO_CONTENT || status === NOT_MODIFIED) return LENGTH;
@@ -148,81 +151,79 @@ export class HttpReply implements Reply {
   }
 
   /** A reply without a head: all of it is body, what has been taken for a status line too. */
-  #beginHttp09(bytes: Buffer, next: number, end: number): void {
-    const upstream = this.#upstream;
+  #beginHttp09(upstream: ReplyTarget, bytes: Buffer, next: number, end: number): void {
     const { begun } = this.#head;
     this.#state = UNTIL_CLOSE;
     upstream.log(ERROR, 'upstream sent no valid HTTP/1.0 header');
-    this.#request.version = 9;
+    upstream.request.version = 9;
     upstream.head.status = 200;
     upstream.head.connectionClose = true;
     if (!upstream.onReplyHead()) return;
     if (upstream.onReplyBody(Buffer.from(begun, 'latin1'))) this.feed(bytes, next, end);
   }
 
-  #feedLength(bytes: Buffer, start: number, end: number): void {
+  #feedLength(upstream: ReplyTarget, bytes: Buffer, start: number, end: number): void {
     const length = end - start;
     if (length < this.#length) {
       this.#length -= length;
-      this.#upstream.onReplyBody(bytes.subarray(start, end));
+      upstream.onReplyBody(bytes.subarray(start, end));
       return;
     }
     const last = start + this.#length;
-    if (this.#upstream.onReplyBody(bytes.subarray(start, last))) this.#endLength(last < end);
+    if (upstream.onReplyBody(bytes.subarray(start, last))) this.#endLength(upstream, last < end);
   }
 
-  #endLength(surplus: boolean): void {
+  #endLength(upstream: ReplyTarget, surplus: boolean): void {
     if (surplus) {
-      this.#upstream.log(WARN, 'upstream sent more data than specified in "Content-Length" header');
+      upstream.log(WARN, 'upstream sent more data than specified in "Content-Length" header');
     }
-    this.#finish(this.#keep && !surplus);
+    this.#finish(upstream, this.#keep && !surplus);
   }
 
-  #feedChunks(bytes: Buffer, start: number, end: number): void {
-    const upstream = this.#upstream;
+  #feedChunks(upstream: ReplyTarget, bytes: Buffer, start: number, end: number): void {
     const chunks = this.#chunks;
     chunks.position = start;
     let found = chunks.next(bytes, end);
     for (; found === CHUNK_DATA; found = chunks.next(bytes, end)) {
       if (!upstream.onReplyBody(bytes.subarray(chunks.from, chunks.to))) return;
     }
-    if (found === CHUNKS_END) this.#endChunks(bytes, chunks.position, end);
-    else if (found === CHUNKS_INVALID) this.#invalid('upstream sent invalid chunked response');
+    if (found === CHUNKS_END) this.#endChunks(upstream, bytes, chunks.position, end);
+    else if (found === CHUNKS_INVALID) this.#invalid(upstream, 'upstream sent invalid chunked response');
   }
 
-  #endChunks(bytes: Buffer, next: number, end: number): void {
+  #endChunks(upstream: ReplyTarget, bytes: Buffer, next: number, end: number): void {
     if (this.#options.passTrailers) {
       this.#trailers = new TrailerReader();
       this.#state = TRAILERS;
       this.feed(bytes, next, end);
       return;
     }
-    if (next < end) this.#upstream.log(WARN, 'upstream sent data after final chunk');
-    this.#finish(this.#keep && next >= end);
+    if (next < end) upstream.log(WARN, 'upstream sent data after final chunk');
+    this.#finish(upstream, this.#keep && next >= end);
   }
 
-  #feedTrailers(bytes: Buffer, start: number, end: number): void {
+  #feedTrailers(upstream: ReplyTarget, bytes: Buffer, start: number, end: number): void {
     const trailers = this.#trailers;
     if (!trailers) return;
     const found = trailers.read(bytes, start, end, this.#options.bufferSize);
     if (found === TRAILERS_INVALID) {
-      this.#invalid(trailers.reason);
+      this.#invalid(upstream, trailers.reason);
     } else if (found === TRAILERS_DONE) {
-      this.#upstream.head.trailers = trailers.lines;
+      upstream.head.trailers = trailers.lines;
       const surplus = trailers.next < end;
-      if (surplus) this.#upstream.log(WARN, 'upstream sent data after trailers');
-      this.#finish(this.#keep && !surplus);
+      if (surplus) upstream.log(WARN, 'upstream sent data after trailers');
+      this.#finish(upstream, this.#keep && !surplus);
     }
   }
 
-  #invalid(message: string): void {
+  #invalid(upstream: ReplyTarget, message: string): void {
     this.#state = OVER;
-    this.#upstream.onReplyInvalid(message);
+    upstream.onReplyInvalid(message);
   }
 
-  #finish(keep: boolean): void {
+  #finish(upstream: ReplyTarget, keep: boolean): void {
     this.#state = OVER;
-    this.#upstream.onReplyEnd(keep);
+    upstream.onReplyEnd(keep);
   }
 }
 

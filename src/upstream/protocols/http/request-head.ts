@@ -2,6 +2,7 @@
  * The head of a request to an HTTP/1 server, made by a function that is compiled for a location when the
  * configuration is loaded: what is fixed is joined, what is not passed on is known by number.
  */
+import type { Place } from '../../../config/contract.ts';
 import { KNOWN } from '../../../http/header-names.ts';
 import type { Request } from '../../../http/request.ts';
 import type { Template } from '../../../http/template.ts';
@@ -11,6 +12,8 @@ import { requestUri, type Target } from './target.ts';
 export interface SetHeader {
   readonly name: string;
   readonly value: Template;
+  /** Where it is written. */
+  readonly place: Place;
 }
 
 /** What a location's configuration says about its requests. */
