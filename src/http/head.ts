@@ -4,11 +4,13 @@
  * why in nginx's words, for the log.
  */
 
+import { INFO } from '../log/levels.ts';
 import { ownText } from '../net/latin1.ts';
 import { internName, KNOWN } from './header-names.ts';
 import type { HeaderName } from './headers.ts';
 import { type ValidHost, validateHost } from './host.ts';
 import type { Request } from './request.ts';
+import { logRequest } from './request-log.ts';
 import { normalizeTarget } from './uri.ts';
 
 const LF = 10;
@@ -185,13 +187,18 @@ export const parseHeaders = (
   const before = sink.lastNames;
   let line = 0;
   headEnd = -1;
+  const nul = text.indexOf('\0', start);
   for (let position = start; ; ) {
     const lf = text.indexOf('\n', position);
     if (lf < 0) return 0;
-    let end = lf;
-    while (end > position && text.charCodeAt(end - 1) === CR) end--;
+    let end = text.indexOf('\r', position);
+    if (end !== lf - 1) {
+      if (end < 0 || end > lf) end = lf;
+      else if (end === position || !isAll(text, CR, end, lf)) return invalidLine(text, position, end);
+    }
+    if (nul >= 0 && nul >= position && nul < end)
+      return invalidLine(text, position, badCharacter(text, position));
     if (end === position) {
-      if (lf - position > 1) return invalidLine(text, position, position + 1);
       headEnd = lf + 1;
       sink.lastNames = names;
       return 0;
@@ -202,20 +209,25 @@ export const parseHeaders = (
       colon = text.indexOf(':', position);
       if (colon < 0 || colon > end) colon = end;
       name = internName(text.slice(position, colon));
-      if (name.validity === -2) return invalidLine(text, position, colon);
+      if (name.validity === -2) return invalidLine(text, position, badCharacter(text, position));
     }
     let from = colon + 1;
     while (from < end && text.charCodeAt(from) === SPACE) from++;
     let to = end;
     while (to > from && text.charCodeAt(to - 1) === SPACE) to--;
     const value = from < to ? text.slice(from, to) : '';
+    const begin = position;
     position = lf + 1;
     if (
       name.validity !== 0 &&
       rules.ignore_invalid_headers &&
       (name.validity < 0 || !rules.underscores_in_headers)
     ) {
-      request.ignoredHeaders = true;
+      logRequest(
+        request,
+        INFO,
+        `client sent invalid header line: "${text.slice(begin, Math.max(to, colon))}"`,
+      );
       continue;
     }
     if (names.length >= rules.max_headers) return refuse(494, 'client sent too many header lines');
@@ -233,15 +245,20 @@ const invalidLine = (text: string, from: number, at: number): number => {
   return refuse(400, `client sent invalid header line: "${text.slice(from, at)}\\x${code}..."`);
 };
 
-/** A NUL anywhere or a CR that no LF follows makes a head invalid; looked for once in the whole text. */
-export const hasStrayControl = (text: string, start: number, end: number): boolean => {
-  const nul = text.indexOf('\0', start);
-  if (nul >= 0 && nul < end) return true;
-  for (let cr = text.indexOf('\r', start); cr >= 0 && cr < end; cr = text.indexOf('\r', cr + 1)) {
-    const next = text.charCodeAt(cr + 1);
-    if (next !== LF && next !== CR) return true;
+const isAll = (text: string, c: number, from: number, to: number): boolean => {
+  for (let i = from; i < to; i++) if (text.charCodeAt(i) !== c) return false;
+  return true;
+};
+
+/** Where a line stops being one: at a control character or space in its name, or a NUL in its value. */
+const badCharacter = (text: string, start: number): number => {
+  let at = start;
+  if (text.charCodeAt(at) === COLON) return at;
+  for (; text.charCodeAt(at) !== COLON; at++) {
+    const c = text.charCodeAt(at);
+    if (c <= SPACE || c === 0x7f) return at;
   }
-  return false;
+  return text.indexOf('\0', at);
 };
 
 const duplicate = (name: string, value: string, before: string): number =>

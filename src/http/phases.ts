@@ -8,6 +8,7 @@
  */
 import { DEBUG, ERROR as ERROR_LEVEL } from '../log/levels.ts';
 import { enterLocation } from './enter-location.ts';
+import { filePath } from './file-path.ts';
 import { finalize } from './finalize.ts';
 import { findLocation, REDIRECT } from './find-location.ts';
 import type { Handler } from './module.ts';
@@ -121,7 +122,7 @@ const runContent = (request: Request): void => {
     request.handler++;
   }
   if (request.uri.endsWith('/')) {
-    logRequest(request, ERROR_LEVEL, `directory index of "${request.uri}" is forbidden`);
+    logRequest(request, ERROR_LEVEL, `directory index of "${filePath(request) ?? request.uri}" is forbidden`);
     finalize(request, 403);
   } else {
     logRequest(request, ERROR_LEVEL, 'no handler found');

@@ -182,8 +182,6 @@ export class Request {
   /** Finalized while a sink still holds parts of the body (gzip, a rate limit): it ends with the last of them. */
   finalizing = false;
   expectTested = false;
-  /** Header lines were left out as invalid (logged at info). */
-  ignoredHeaders = false;
   /** Bytes a second the reply may use; 0 without a limit; -1: what the location says. */
   limitRate = -1;
   /** Bytes of body written, for $body_bytes_sent. */

@@ -89,14 +89,20 @@ export const headText = (request: Request): string => {
   if (out.lastModified >= 0 && (status === 200 || status === 206 || status === 304)) {
     text += `Last-Modified: ${httpDate(out.lastModified)}\r\n`;
   }
-  if (out.location !== '') text += `Location: ${absoluteLocation(request)}\r\n`;
+  const relative = out.location.startsWith('/') && request.location.core.absolute_redirect;
+  if (relative) {
+    // What is sent is also what is logged.
+    out.location = absoluteLocation(request);
+    text += `Location: ${out.location}\r\n`;
+  }
   if (request.chunkedOut) text += 'Transfer-Encoding: chunked\r\n';
   text += connectionLines(request, status);
+  if (out.location !== '' && !relative) text += `Location: ${out.location}\r\n`;
   if (out.etag !== '') text += `ETag: ${out.etag}\r\n`;
-  if (out.contentEncoding !== '') text += `Content-Encoding: ${out.contentEncoding}\r\n`;
-  if (out.acceptRanges) text += 'Accept-Ranges: bytes\r\n';
   const lines = out.lines;
   for (let i = 0; i < lines.length; i += 2) text += `${lines[i]}: ${lines[i + 1]}\r\n`;
+  if (out.contentEncoding !== '') text += `Content-Encoding: ${out.contentEncoding}\r\n`;
+  if (out.acceptRanges) text += 'Accept-Ranges: bytes\r\n';
   return `${text}\r\n`;
 };
 

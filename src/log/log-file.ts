@@ -5,7 +5,7 @@
 import { chmodSync, chownSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { errorCode, errorText } from '../platform/errno.ts';
 import { FileWriter } from './file-writer.ts';
-import { INFO, WARN } from './levels.ts';
+import { DEBUG, INFO } from './levels.ts';
 import type { Destination } from './target.ts';
 
 /** Held back at most until written, though the turn may not be over. */
@@ -85,14 +85,14 @@ export class LogFile implements Destination {
     if (this.#closed) return;
     this.#pending += `${line}\n`;
     this.#lines++;
-    if (level <= WARN || this.#pending.length >= BATCH) this.flush();
+    if (level <= INFO || this.#pending.length >= BATCH) this.flush();
     else this.#scheduled ??= setImmediate(this.#flush);
   }
 
   /** A line of an access log. */
   log(line: string): void {
     if (this.buffer) this.buffer.write(line);
-    else this.write(line, INFO);
+    else this.write(line, DEBUG);
   }
 
   /** Writes bytes of `lines` lines behind what is held. */

@@ -3,6 +3,7 @@
 import { parseNumber } from '../config/numbers.ts';
 import { finalize, sendHeader } from '../http/finalize.ts';
 import { NOTHING } from '../http/output.ts';
+import { holds } from '../http/parsers.ts';
 import type { Request } from '../http/request.ts';
 import { OK } from '../http/verdict.ts';
 import { INFO } from '../log/levels.ts';
@@ -177,7 +178,8 @@ const refresh = (u: Upstream, request: Request, value: string): string => {
 export const passInterim = (u: Upstream, status: number, lines: readonly string[]): boolean => {
   const { conf, request, head } = u;
   head.clear();
-  if (!conf.passEarlyHints || status !== 103) return true;
+  if (!conf.passEarlyHints || status !== 103 || request.version < 1001) return true;
+  if (!holds(request.location.core.early_hints, request)) return true;
   u.hintsLength += lines.reduce((sum, text) => sum + text.length + 2, 0);
   if (u.hintsLength > conf.bufferSize) {
     u.log(INFO, 'upstream sent too big early hints');

@@ -17,7 +17,6 @@ import {
   checkBuffers,
   checkHeaders,
   type HostSink,
-  hasStrayControl,
   headEnd,
   parseHeaders,
   parseRequestLine,
@@ -303,9 +302,6 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     const status = parseHeaders(request, text, from, request.server.location.core, this);
     if (status !== 0) return this.#refuse(request, status);
     const end = headEnd;
-    if (hasStrayControl(text, from, end)) {
-      return this.#refuse(request, 400, '', 0, 'client sent invalid header line');
-    }
     request.requestLength = end - start;
     if (request.headers.host === '') this.chooseServer(request, '');
     const checked = checkHeaders(request, false);
@@ -391,7 +387,11 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     if (headers.contentLength === 0 && !headers.chunked) this.#bodyExpected = false;
     if (logOf(request).level >= DEBUG) logHead(request);
     if (this.address.tls && !this.secure) {
-      logRequest(request, INFO, 'client sent plain HTTP request to HTTPS port');
+      logRequest(
+        request,
+        INFO,
+        'client sent plain HTTP request to HTTPS port while reading client request headers',
+      );
       finalize(request, 497);
       return;
     }
@@ -554,11 +554,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       timer.start(request.location.core.send_timeout);
       return;
     }
-    logRequest(
-      request,
-      INFO,
-      'client timed out (110: Connection timed out) while sending to client',
-    );
+    logRequest(request, INFO, 'client timed out (110: Connection timed out) while sending to client');
     this.#timedOut(request);
   }
 
@@ -741,6 +737,10 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
         if (this.requests > 0) {
           this.#log(INFO, `client ${this.remoteAddress} closed keepalive connection`);
         }
+        this.#close();
+        return;
+      case TLS_HELLO:
+        this.#logTls(this.#held ? 'peer closed connection in SSL handshake' : 'client closed connection');
         this.#close();
         return;
       case TLS_HANDSHAKE:

@@ -1,6 +1,4 @@
 /** What a file that can't be opened means for the client and the log. */
-import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { CRIT, ERROR } from '../../log/levels.ts';
 import { errorCode, errorText } from '../../platform/errno.ts';
 import type { Request } from '../request.ts';
@@ -12,19 +10,10 @@ const FORBIDDEN = new Set(['EACCES', 'EMLINK', 'ELOOP']);
 /** Whether the code of a system error says that there is no such file. */
 export const isAbsent = (code: string): boolean => ABSENT.has(code);
 
-/** Why nothing stands at `path`: the text of ENOENT, or of ENOTDIR when a file stands in the way. */
-const absence = (path: string): string => {
-  for (let at = dirname(path); at.length > 1; at = dirname(at)) {
-    const stat = statSync(at, { throwIfNoEntry: false });
-    if (stat) return stat.isDirectory() ? '2: No such file or directory' : '20: Not a directory';
-  }
-  return '2: No such file or directory';
-};
-
 /** Logs that nothing stands at `path`, unless `log_not_found` is off, and answers 404. */
 export const notFound = (request: Request, path: string): number => {
   if (request.location.core.log_not_found) {
-    logRequest(request, ERROR, `open() "${path}" failed (${absence(path)})`);
+    logRequest(request, ERROR, `open() "${path}" failed (2: No such file or directory)`);
   }
   return 404;
 };

@@ -67,7 +67,8 @@ const failed = (request: Request, code: string, file: string): Verdict => {
     return 403;
   }
   if (code === 'ENOTDIR' || code === 'ENAMETOOLONG') {
-    if (request.location.core.log_not_found) logRequest(request, ERROR, `"${file}" is not found`);
+    const why = code === 'ENOTDIR' ? '20: Not a directory' : '36: File name too long';
+    if (request.location.core.log_not_found) logRequest(request, ERROR, `"${file}" is not found (${why})`);
     return 404;
   }
   logRequest(request, CRIT, `stat() "${file}" failed`);

@@ -33,6 +33,7 @@ import { stubStatusModule } from './stub-status.ts';
 import { tryFilesModule } from './try-files.ts';
 import { upstream } from './upstream.ts';
 import { upstreamBalancing } from './upstream-balancing.ts';
+import { useridModule } from './userid.ts';
 import { coreVariables } from './variables-core.ts';
 
 export const httpModules: readonly AnyHttpModule[] = [
@@ -63,6 +64,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   staticModule,
   notModifiedModule,
   headersModule,
+  useridModule,
   gzipModule,
   rangeModule,
   logModule,

@@ -118,9 +118,9 @@ const CASES: readonly Case[] = [
     expected: ['200 "200 OK"', 'close', 'body "all of it" closed'],
   },
   {
-    name: 'HTTP/1.0 with keep-alive is kept',
+    name: 'HTTP/1.0 with keep-alive is not kept',
     wire: 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi',
-    expected: ['200 "200 OK"', 'Connection=keep-alive', 'Content-Length=2', 'body "hi" kept'],
+    expected: ['200 "200 OK"', 'Connection=keep-alive', 'Content-Length=2', 'body "hi" closed'],
   },
   {
     name: 'HTTP/1.0 without keep-alive is not',

@@ -6,7 +6,7 @@ import type { Request } from '../../../http/request.ts';
 import { ERROR, WARN } from '../../../log/levels.ts';
 import type { Reply } from '../../contract.ts';
 import type { ReplyHead } from '../../reply-head.ts';
-import { CONNECTION, DATE, SERVER } from '../../reply-name.ts';
+import { DATE, SERVER } from '../../reply-name.ts';
 import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from './chunked.ts';
 import { HEAD_DONE, HEAD_NONE, HeadReader } from './head-reader.ts';
 import { TRAILERS_DONE, TRAILERS_INVALID, TrailerReader } from './trailers.ts';
@@ -46,13 +46,14 @@ const OVER = 5;
 
 const SWITCHING_PROTOCOLS = 101;
 const NO_CONTENT = 204;
+const SURPLUS = 'upstream sent more data than specified in "Content-Length" header';
 const NOT_MODIFIED = 304;
 const HTTP_11 = 1001;
 
 export class HttpReply implements Reply {
   /** Undefined between two replies: nothing of a request is held on to. */
   #upstream: ReplyTarget | undefined = undefined;
-  #options: ReplyOptions;
+  readonly #options: ReplyOptions;
   /** The request was HEAD: the reply has no body, whatever its head says. */
   #isHead = false;
   #state = OVER;
@@ -116,7 +117,8 @@ export class HttpReply implements Reply {
 
   #endHead(upstream: ReplyTarget, bytes: Buffer, next: number, end: number): void {
     const { head } = upstream;
-    if (this.#head.status.version < HTTP_11 && !saysKeepAlive(head)) head.connectionClose = true;
+    // nginx keeps no connection to an HTTP/1.0 server, whatever its Connection header says.
+    if (this.#head.status.version < HTTP_11) head.connectionClose = true;
     this.#keep = !head.connectionClose;
     if (head.chunked) head.contentLength = -1;
     const { passesServer, passesDate } = this.#options;
@@ -127,6 +129,8 @@ export class HttpReply implements Reply {
     this.#state = this.#bodyState(upstream);
     const empty = this.#state === LENGTH && this.#length === 0;
     if (empty) upstream.keep = this.#keep && next >= end;
+    // Its reply is over before anything behind the head is looked at.
+    if (head.status === NO_CONTENT && next < end) upstream.log(WARN, SURPLUS);
     if (!upstream.onReplyHead()) return;
     if (empty) this.#endLength(upstream, next < end);
     else this.feed(bytes, next, end);
@@ -175,7 +179,7 @@ export class HttpReply implements Reply {
 
   #endLength(upstream: ReplyTarget, surplus: boolean): void {
     if (surplus) {
-      upstream.log(WARN, 'upstream sent more data than specified in "Content-Length" header');
+      upstream.log(WARN, SURPLUS);
     }
     this.#finish(upstream, this.#keep && !surplus);
   }
@@ -226,12 +230,3 @@ export class HttpReply implements Reply {
     upstream.onReplyEnd(keep);
   }
 }
-
-/** An HTTP/1.0 server keeps the connection only when it says so. */
-const saysKeepAlive = (head: ReplyHead): boolean => {
-  const { names, values } = head;
-  for (let i = 0; i < names.length; i++) {
-    if (names[i]?.kind === CONNECTION && /keep-alive/i.test(values[i] ?? '')) return true;
-  }
-  return false;
-};
