@@ -4,7 +4,7 @@
  */
 
 import { CRIT, ERROR as ERROR_LEVEL, INFO } from '../log/levels.ts';
-import { ChunkedDecoder, type ChunkSink } from '../net/chunked.ts';
+import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from '../net/chunked.ts';
 import { errorText } from '../platform/errno.ts';
 import type { BodyConsumer, RequestBody } from './body.ts';
 import type { Request } from './request.ts';
@@ -20,7 +20,7 @@ const PREREAD = 3;
 /** What `feed` met that ends the request. */
 export const FINE = 0;
 
-export class BodyReader implements RequestBody, ChunkSink {
+export class BodyReader implements RequestBody {
   length = 0;
   complete = false;
   readonly pieces: Uint8Array[] = [];
@@ -44,7 +44,7 @@ export class BodyReader implements RequestBody, ChunkSink {
     this.#mode = mode;
     this.#then = then;
     this.#consumer = consumer;
-    this.#decoder = request.headers.chunked ? new ChunkedDecoder(false) : undefined;
+    this.#decoder = request.headers.chunked ? new ChunkedDecoder() : undefined;
   }
 
   /** It is thrown away: nothing waits for it. */
@@ -82,21 +82,25 @@ export class BodyReader implements RequestBody, ChunkSink {
     const decoder = this.#decoder;
     if (!decoder) {
       const take = Math.min(end - start, this.request.headers.contentLength - this.length);
-      this.onChunkData(bytes.subarray(start, start + take));
+      this.#take(bytes.subarray(start, start + take));
       if (this.length >= this.request.headers.contentLength) this.complete = true;
       return start + take;
     }
-    const stopped = decoder.decode(bytes, start, end, this);
+    decoder.position = start;
+    let found = decoder.next(bytes, end);
+    for (; found === CHUNK_DATA && this.failure === FINE; found = decoder.next(bytes, end)) {
+      this.#take(bytes.subarray(decoder.from, decoder.to));
+    }
     this.#passBatch();
-    if (decoder.failed && this.failure === FINE) {
+    if (found === CHUNKS_INVALID && this.failure === FINE) {
       logRequest(this.request, ERROR_LEVEL, 'client sent invalid chunked body');
       this.failure = 400;
     }
-    if (decoder.done) this.complete = true;
-    return stopped;
+    if (found === CHUNKS_END) this.complete = true;
+    return decoder.position;
   }
 
-  onChunkData(bytes: Uint8Array): void {
+  #take(bytes: Uint8Array): void {
     if (this.failure !== FINE || bytes.length === 0) return;
     const { core } = this.request.location;
     const limit = core.client_max_body_size;

@@ -1,149 +1,130 @@
-/** The chunked coding (RFC 9112 section 7.1), read piece by piece from bytes; as strict as nginx. */
+/**
+ * The chunked coding of a body, taken apart piece by piece (RFC 9112 section 7.1). As strict as
+ * nginx: lines end in CR LF, extensions and, unless they are wanted, trailers are skipped.
+ */
 
-/** Takes the decoded pieces, which are there only during the call. */
-export interface ChunkSink {
-  onChunkData(bytes: Uint8Array): void;
-}
+/** What `next` found: bytes from `from` to `to`; the end; nothing more in this piece; no chunked coding. */
+export const CHUNK_DATA = 0;
+export const CHUNKS_END = 1;
+export const CHUNKS_MORE = 2;
+export const CHUNKS_INVALID = 3;
 
-const SIZE_START = 0;
+const START = 0;
 const SIZE = 1;
 const EXTENSION = 2;
-const EXTENSION_LF = 3;
+const SIZE_LF = 3;
 const DATA = 4;
 const DATA_CR = 5;
 const DATA_LF = 6;
-const TRAILER_START = 7;
-const TRAILER = 8;
+const TRAILER = 7;
+const TRAILER_LINE = 8;
 const TRAILER_LF = 9;
-const END_LF = 10;
-const DONE = 11;
-const FAILED = 12;
+const LAST_LF = 10;
 
-const CR = 13;
-const LF = 10;
+const CR = 0x0d;
+const LF = 0x0a;
+/** A further digit would leave the whole numbers that are exact. */
+const LARGEST = Number.MAX_SAFE_INTEGER / 16 - 1;
 
-const hex = (c: number): number => {
-  if (c >= 0x30 && c <= 0x39) return c - 0x30;
-  const letter = c | 0x20;
+const digit = (byte: number): number => {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 };
 
-/** The longest trailer section that is kept, bytes; also the bound on how much of it is read. */
-const TRAILER_LIMIT = 32768;
-
 export class ChunkedDecoder {
-  #state = SIZE_START;
+  /** Where the next byte to look at stands, after each call of `next`. */
+  position = 0;
+  from = 0;
+  to = 0;
+  #state = START;
+  /** Bytes of the chunk that are still to come. */
   #size = 0;
-  #digits = 0;
-  #trailerBytes = 0;
-  /** The trailer section as it came, latin1, when it is kept. */
-  trailers = '';
+  #keepTrailers = false;
 
-  constructor(readonly keepTrailers: boolean) {}
-
-  get done(): boolean {
-    return this.#state === DONE;
-  }
-
-  get failed(): boolean {
-    return this.#state === FAILED;
-  }
-
-  /** Bytes of the present chunk still to come: how much can be read at least. */
+  /** Bytes of the present chunk that are still to come. */
   get remaining(): number {
-    return this.#state === DATA ? this.#size : 0;
+    return Math.max(0, this.#size);
   }
 
-  /** Reads `bytes` from `start`; answers where it stopped: at `end`, behind the last chunk, or at what is wrong. */
-  decode(bytes: Uint8Array, start: number, end: number, sink: ChunkSink): number {
-    let i = start;
-    while (i < end) {
-      if (this.#state === DATA) {
-        const take = Math.min(this.#size, end - i);
-        this.#size -= take;
-        if (this.#size === 0) this.#state = DATA_CR;
-        sink.onChunkData(bytes.subarray(i, i + take));
-        i += take;
-        continue;
+  /** Begins a new body. With `keepTrailers` the end is behind the last chunk's line: trailers are left to the caller. */
+  reset(keepTrailers: boolean): void {
+    this.#state = START;
+    this.#size = 0;
+    this.#keepTrailers = keepTrailers;
+  }
+
+  /** Goes on at `position` and reads to `end` at most. Call it again after CHUNK_DATA, with the same piece. */
+  next(bytes: Uint8Array, end: number): number {
+    if (this.#state === DATA && this.position < end) return this.#data(end);
+    for (let at = this.position; at < end; at++) {
+      const state = this.#step(bytes[at] ?? 0);
+      if (state < 0) return CHUNKS_INVALID;
+      this.#state = state;
+      if (state === DATA) {
+        this.position = at + 1;
+        return at + 1 < end ? this.#data(end) : CHUNKS_MORE;
       }
-      if (this.#state >= DONE) return i;
-      this.#step(bytes[i] ?? 0);
-      if (this.#state === FAILED) return i;
-      i++;
+      if (state === START && this.#size < 0) {
+        this.position = at + 1;
+        return CHUNKS_END;
+      }
     }
-    return i;
+    this.position = end;
+    return CHUNKS_MORE;
   }
 
-  #step(c: number): void {
+  #data(end: number): number {
+    const length = Math.min(this.#size, end - this.position);
+    this.from = this.position;
+    this.to = this.from + length;
+    this.position = this.to;
+    this.#size -= length;
+    if (this.#size === 0) this.#state = DATA_CR;
+    return CHUNK_DATA;
+  }
+
+  /** The state after one byte outside of a chunk's data; -1 when it may not stand there. */
+  #step(byte: number): number {
     switch (this.#state) {
-      case SIZE_START: {
-        const digit = hex(c);
-        if (digit < 0) return this.#fail();
-        this.#size = digit;
-        this.#digits = 1;
-        this.#state = SIZE;
-        return;
+      case START: {
+        const first = digit(byte);
+        this.#size = first;
+        return first < 0 ? -1 : SIZE;
       }
       case SIZE: {
-        const digit = hex(c);
-        if (digit >= 0) {
-          // 13 digits are 2^52: beyond that a number is no longer exact, and no body is that long.
-          if (++this.#digits > 13) return this.#fail();
-          this.#size = this.#size * 16 + digit;
-          return;
+        const further = digit(byte);
+        if (further >= 0) {
+          if (this.#size > LARGEST) return -1;
+          this.#size = this.#size * 16 + further;
+          return SIZE;
         }
-        if (c === CR) this.#state = EXTENSION_LF;
-        else if (c === 0x3b || c === 0x20 || c === 0x09) this.#state = EXTENSION;
-        else this.#fail();
-        return;
+        if (byte === CR) return SIZE_LF;
+        return byte === 0x3b || byte === 0x20 || byte === 0x09 ? EXTENSION : -1;
       }
       case EXTENSION:
-        if (c === CR) this.#state = EXTENSION_LF;
-        else if (c === LF) this.#fail();
-        return;
-      case EXTENSION_LF:
-        if (c === LF) this.#endOfSize();
-        else this.#fail();
-        return;
+        return byte === CR ? SIZE_LF : byte === LF ? -1 : EXTENSION;
+      case SIZE_LF:
+        if (byte !== LF) return -1;
+        if (this.#size > 0) return DATA;
+        return this.#keepTrailers ? this.#end() : TRAILER;
       case DATA_CR:
-        if (c === CR) this.#state = DATA_LF;
-        else this.#fail();
-        return;
+        return byte === CR ? DATA_LF : -1;
       case DATA_LF:
-        if (c === LF) this.#state = SIZE_START;
-        else this.#fail();
-        return;
-      case TRAILER_START:
-        if (c === CR) this.#state = END_LF;
-        else if (c === LF) this.#fail();
-        else this.#keep(c, TRAILER);
-        return;
+        return byte === LF ? START : -1;
       case TRAILER:
-        if (c === LF) this.#fail();
-        else this.#keep(c, c === CR ? TRAILER_LF : TRAILER);
-        return;
+        return byte === CR ? LAST_LF : byte === LF ? -1 : TRAILER_LINE;
+      case TRAILER_LINE:
+        return byte === CR ? TRAILER_LF : byte === LF ? -1 : TRAILER_LINE;
       case TRAILER_LF:
-        if (c === LF) this.#keep(c, TRAILER_START);
-        else this.#fail();
-        return;
-      case END_LF:
-        if (c === LF) this.#state = DONE;
-        else this.#fail();
-        return;
+        return byte === LF ? TRAILER : -1;
+      default:
+        return byte === LF ? this.#end() : -1;
     }
   }
 
-  #endOfSize(): void {
-    this.#state = this.#size === 0 ? TRAILER_START : DATA;
-  }
-
-  #keep(c: number, state: number): void {
-    if (++this.#trailerBytes > TRAILER_LIMIT) return this.#fail();
-    if (this.keepTrailers) this.trailers += String.fromCharCode(c);
-    this.#state = state;
-  }
-
-  #fail(): void {
-    this.#state = FAILED;
+  #end(): number {
+    this.#size = -1;
+    return START;
   }
 }

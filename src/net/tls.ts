@@ -82,16 +82,20 @@ export class TlsConnection extends Connection implements TlsSession {
   }
 }
 
+/** Protocol names as ALPN writes them: each behind its length (RFC 7301 section 3.1). */
+export const alpnList = (...names: readonly string[]): Buffer =>
+  Buffer.concat(names.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, 'latin1')));
+
 /**
  * Begins the handshake as a server. `early`: what has been read of the connection so far, from its first
- * byte; `protocols`: what ALPN may choose from. The handler's `onConnect` follows when the handshake is done,
- * or `onClose` with `connection.error`.
+ * byte; `protocols`: what ALPN may choose from, see `alpnList`. The handler's `onConnect` follows when the
+ * handshake is done, or `onClose` with `connection.error`.
  */
 export const startTls = (
   plain: Connection,
   early: Buffer,
   settings: TlsSettings,
-  protocols: readonly string[],
+  protocols: Buffer,
   handler: ConnectionHandler,
 ): TlsConnection => {
   const below = plain.socket;
@@ -102,7 +106,7 @@ export const startTls = (
   const socket = new TLSSocket(below, {
     isServer: true,
     secureContext: settings.context,
-    ALPNProtocols: [...protocols],
+    ALPNProtocols: protocols,
   });
   const connection = new TlsConnection(socket, below, handler, plain.number);
   if (settings.fragment < LARGEST_FRAGMENT)

@@ -9,7 +9,7 @@ import { beginsTls, serverName } from '../../net/client-hello.ts';
 import type { Connection, ConnectionHandler, SystemError } from '../../net/connection.ts';
 import { latin1, textOf } from '../../net/latin1.ts';
 import { monotonic, Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
-import { opensslText, startTls, TlsConnection } from '../../net/tls.ts';
+import { alpnList, opensslText, startTls, TlsConnection } from '../../net/tls.ts';
 import { errnoText } from '../../platform/errno.ts';
 import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
@@ -49,7 +49,7 @@ const TUNNEL = 8;
 const CLOSED = 9;
 
 /** What ALPN may choose from. */
-const PROTOCOLS = ['http/1.1', 'http/1.0', 'http/0.9'];
+const PROTOCOLS = alpnList('http/1.1', 'http/1.0', 'http/0.9');
 
 /** Queued bytes from which on a producer is asked to stop. */
 const CONGESTED = 131072;
@@ -264,23 +264,30 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
           core.client_header_buffer_size,
           core.headerBuffers,
         );
-        if (status !== 0) return this.#refuse(request, status, text, start);
+        if (status !== 0) {
+          this.#refuse(request, status, text, start);
+          return;
+        }
       }
       if (lf < 0) {
         if (!plausibleStart(text, start)) {
-          return this.#refuse(
+          this.#refuse(
             request,
             400,
             text,
             start,
             'client sent invalid method while reading client request line',
           );
+          return;
         }
         this.#pending = start === 0 ? text : text.slice(start);
         return;
       }
       const status = parseRequestLine(request, text, start, lf, core.merge_slashes);
-      if (status !== 0) return this.#refuse(request, status);
+      if (status !== 0) {
+        this.#refuse(request, status);
+        return;
+      }
       this.#lineRead = true;
       this.#headerStart = lf + 1 - start;
       if (request.headers.host !== '') this.chooseServer(request, request.headers.host);
@@ -291,7 +298,10 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       }
     } else if (request && text.length > core.client_header_buffer_size) {
       const status = checkBuffers(text, 0, text.length, core.client_header_buffer_size, core.headerBuffers);
-      if (status !== 0) return this.#refuse(request, status);
+      if (status !== 0) {
+        this.#refuse(request, status);
+        return;
+      }
     }
     if (!request) return;
     const from = start + this.#headerStart;
@@ -300,12 +310,18 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       return;
     }
     const status = parseHeaders(request, text, from, request.server.location.core, this);
-    if (status !== 0) return this.#refuse(request, status);
+    if (status !== 0) {
+      this.#refuse(request, status);
+      return;
+    }
     const end = headEnd;
     request.requestLength = end - start;
     if (request.headers.host === '') this.chooseServer(request, '');
     const checked = checkHeaders(request, false);
-    if (checked !== 0) return this.#refuse(request, checked);
+    if (checked !== 0) {
+      this.#refuse(request, checked);
+      return;
+    }
     this.#dispatch(request, text, end, bytes, before, length);
   }
 

@@ -48,10 +48,10 @@ export const declareZone = (args: Args, use: string, word: Word, template: Templ
   const text = word.text.slice('zone='.length);
   const colon = text.indexOf(':');
   const bytes = colon < 0 ? undefined : parseSize(text.slice(colon + 1));
-  if (bytes === undefined) return args.fail(`invalid zone size "${text}"`, word);
+  if (bytes === undefined) return args.fail(`invalid zone size "${word.text}"`, word);
   const name = text.slice(0, colon);
-  if (name === '') args.fail(`invalid zone name "${text}"`, word);
-  if (bytes < LEAST) args.fail(`zone "${name}" is too small`, word);
+  if (name === '') args.fail(`invalid zone name "${word.text}"`, word);
+  if (bytes < LEAST) args.fail(`zone "${word.text}" is too small`, word);
   const zones = zonesFor(args.scope, use);
   const bound = zones.get(name)?.key;
   if (bound) args.fail(`${args.name} "${name}" is already bound to key "${bound.source}"`);

@@ -35,7 +35,7 @@ const mark: Parser<string> = {
     const word = wordAt(args, 0);
     if (word.text === 'off') return '';
     if (/^[A-Za-z0-9=]$/.test(word.text)) return word.text;
-    return args.failDirective('value must be "off" or a single letter, digit, or "="', word);
+    return args.failDirective('value must be "off" or a single letter, digit or "="', word);
   },
 };
 

@@ -4,10 +4,10 @@
  */
 import type { Request } from '../../../http/request.ts';
 import { ERROR, WARN } from '../../../log/levels.ts';
+import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from '../../../net/chunked.ts';
 import type { Reply } from '../../contract.ts';
 import type { ReplyHead } from '../../reply-head.ts';
 import { DATE, SERVER } from '../../reply-name.ts';
-import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from './chunked.ts';
 import { HEAD_DONE, HEAD_NONE, HeadReader } from './head-reader.ts';
 import { TRAILERS_DONE, TRAILERS_INVALID, TrailerReader } from './trailers.ts';
 
