@@ -1,6 +1,7 @@
 /** From options to what reading a configuration needs. */
 import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { builtInPaths } from '../config/loader.ts';
 import { toByteString } from '../platform/byte-path.ts';
 import type { Invocation } from '../process/invocation.ts';
 import type { Options } from './arguments.ts';
@@ -30,6 +31,7 @@ export const invocationOf = (options: Options): Invocation => {
     globals: options.globals === undefined ? undefined : toByteString(options.globals),
     errorLog: errorLog === 'stderr' || errorLog === '' ? 'stderr' : toByteString(against(prefix, errorLog)),
     pidFile: toByteString(own ? join(prefix, RELATIVE.pid) : PATHS.pid),
+    builtIn: own ? builtInPaths(toByteString(prefix)) : PATHS,
   };
 };
 

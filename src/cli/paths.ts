@@ -9,6 +9,9 @@ export const PATHS = {
   errorLog: '/var/log/nginx/error.log',
   accessLog: '/var/log/nginx/access.log',
   pid: '/run/nginx.pid',
+  bodyTemp: '/var/lib/nginx/body',
+  proxyTemp: '/var/lib/nginx/proxy',
+  fastcgiTemp: '/var/lib/nginx/fastcgi',
 } as const;
 
 /** Against `-p`, the same things have nginx's own relative names. */

@@ -63,14 +63,26 @@ export interface Key<T> {
 }
 export const key = <T>(name: string): Key<T> => ({ name });
 
+/** Where things go that a configuration does not name; full paths, and strings of bytes (latin1). */
+export interface BuiltInPaths {
+  readonly accessLog: string;
+  /** Folders of temporary files. */
+  readonly bodyTemp: string;
+  readonly proxyTemp: string;
+  readonly fastcgiTemp: string;
+}
+
 /** What is asked of the program as a whole while a configuration is read. */
 export interface LoadContext {
   /** `-p`, always ending in a slash: what relative paths (logs, root) are resolved against. */
   readonly prefix: string;
   /** The folder of the main configuration file, ending in a slash: for `include`, certificates, htpasswd. */
   readonly confPrefix: string;
+  readonly builtIn: BuiltInPaths;
   /** `-t`: nothing may be created, bound or opened for writing. */
   readonly testing: boolean;
+  /** The addresses of a name, v6 without brackets, as the system knows them; none when it is not found. Blocks. */
+  addresses(host: string): readonly string[];
   warn(reason: string, place?: Place): void;
 }
 

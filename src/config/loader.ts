@@ -7,6 +7,7 @@ import {
   type AnyDirective,
   type AnyModule,
   type Args,
+  type BuiltInPaths,
   ConfError,
   type Context,
   type LoadContext,
@@ -32,6 +33,8 @@ export interface LoadOptions {
   readonly prefix: string;
   /** The folder of the main configuration file, ending in a slash. */
   readonly confPrefix: string;
+  /** nginx's names below the prefix where left out. */
+  readonly builtIn?: BuiltInPaths;
   /** `-g`, read before the file. */
   readonly globals?: string;
   readonly modules: readonly AnyModule[];
@@ -267,6 +270,14 @@ const check = (
   }
 };
 
+/** nginx's own names for what a configuration does not name, below the prefix. */
+export const builtInPaths = (prefix: string): BuiltInPaths => ({
+  accessLog: `${prefix}logs/access.log`,
+  bodyTemp: `${prefix}client_body_temp`,
+  proxyTemp: `${prefix}proxy_temp`,
+  fastcgiTemp: `${prefix}fastcgi_temp`,
+});
+
 /** Reads a configuration. Throws nothing for what is wrong with it: that is in `errors`. */
 export const load = (options: LoadOptions): Loaded => {
   const warnings: Warning[] = [];
@@ -274,7 +285,9 @@ export const load = (options: LoadOptions): Loaded => {
   const context: LoadContext = {
     prefix: options.prefix,
     confPrefix: options.confPrefix,
+    builtIn: options.builtIn ?? builtInPaths(options.prefix),
     testing: options.testing,
+    addresses: (host) => source.addresses(host),
     warn(reason, place) {
       const warning = { reason, place };
       warnings.push(warning);

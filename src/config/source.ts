@@ -1,6 +1,8 @@
 /** Where the text of a configuration comes from: the disk, or what another process has read from it. */
 import { readFileSync } from 'node:fs';
 import { errorCode, errorText } from '../platform/errno.ts';
+import { hostAddresses } from '../platform/host-addresses.ts';
+import { LibcMissing } from '../platform/libc.ts';
 import { glob } from './glob.ts';
 import { Reason } from './reason.ts';
 
@@ -10,6 +12,8 @@ export interface Source {
   read(path: string): string;
   /** The files that match a pattern, sorted. */
   glob(pattern: string): readonly string[];
+  /** The addresses of a name in the system's order, v6 without brackets; none when it is not found. Blocks. */
+  addresses(host: string): readonly string[];
 }
 
 /** A file as it was read. */
@@ -22,6 +26,7 @@ export interface SourceFile {
 export interface SourceRecord {
   readonly files: readonly SourceFile[];
   readonly globs: readonly (readonly [pattern: string, paths: readonly string[]])[];
+  readonly hosts: readonly (readonly [name: string, addresses: readonly string[]])[];
 }
 
 /** Reads from the disk. */
@@ -35,12 +40,25 @@ export const disk: Source = {
     }
   },
   glob,
+  addresses(host) {
+    try {
+      return hostAddresses(host);
+    } catch (error) {
+      if (error instanceof LibcMissing) throw new Reason(error.message);
+      // A resolver that cannot be asked just now is, in nginx's words too, a host not found.
+      return [];
+    }
+  },
 };
 
-/** Gives what was recorded and touches no disk: a worker reads the configuration that its master read. */
+/**
+ * Gives what was recorded and asks neither disk nor resolver: a worker reads the configuration that its master
+ * read, also one that replaces another while names cannot be looked up.
+ */
 export const recorded = (record: SourceRecord): Source => {
   const files = new Map(record.files.map(({ path, text }) => [path, text]));
   const globs = new Map(record.globs);
+  const hosts = new Map(record.hosts);
   return {
     read(path) {
       const text = files.get(path);
@@ -48,6 +66,7 @@ export const recorded = (record: SourceRecord): Source => {
       return text;
     },
     glob: (pattern) => globs.get(pattern) ?? [],
+    addresses: (host) => hosts.get(host) ?? [],
   };
 };
 
@@ -56,6 +75,7 @@ export class RecordingSource implements Source {
   readonly #source: Source;
   readonly #texts = new Map<string, string>();
   readonly #globs = new Map<string, readonly string[]>();
+  readonly #hosts = new Map<string, readonly string[]>();
 
   constructor(source: Source) {
     this.#source = source;
@@ -77,11 +97,20 @@ export class RecordingSource implements Source {
     return paths;
   }
 
+  addresses(host: string): readonly string[] {
+    const known = this.#hosts.get(host);
+    if (known !== undefined) return known;
+    const addresses = this.#source.addresses(host);
+    this.#hosts.set(host, addresses);
+    return addresses;
+  }
+
   /** The files in the order in which they were first opened. */
   get record(): SourceRecord {
     return {
       files: Array.from(this.#texts, ([path, text]) => ({ path, text })),
       globs: [...this.#globs],
+      hosts: [...this.#hosts],
     };
   }
 }

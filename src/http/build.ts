@@ -56,6 +56,8 @@ export class HttpBuild {
   counterZone: Zone | undefined = undefined;
   /** The log files that workers open, by full path. */
   readonly logFiles = new Set<string>();
+  /** The folders of temporary files, by full path. */
+  readonly tempFolders = new Set<string>();
   /** The locations written in each block, in order. */
   readonly inner = new Map<Scope, { readonly location: Location; readonly place: Place }[]>();
   /** `limit_except` by the location that it stands in. */

@@ -237,11 +237,13 @@ export const core = defineModule({
   },
   derive(conf, scope) {
     const prefix = scope.load.prefix;
-    const temp = conf.client_body_temp_path;
+    const { path, levels } = conf.client_body_temp_path;
+    const bodyTempPath = { path: path === '' ? scope.load.builtIn.bodyTemp : path, levels };
+    scope.find(HTTP)?.tempFolders.add(bodyTempPath.path);
     const { number: count, size: bytes } = conf.large_client_header_buffers;
     const tokens = conf.server_tokens;
     return {
-      bodyTempPath: temp.path === '' ? { path: `${prefix}client_body_temp`, levels: [] } : temp,
+      bodyTempPath,
       files: conf.root ?? rootOf(`${prefix}html`),
       /** What a relative `root` with variables is resolved against; ends in a slash. */
       prefix,

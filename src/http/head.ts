@@ -183,7 +183,8 @@ export const parseHeaders = (
   rules: HeaderRules,
   sink: HostSink,
 ): number => {
-  const { names, values } = request.headers;
+  const { names, values, starts } = request.headers;
+  request.headers.text = text;
   const before = sink.lastNames;
   let line = 0;
   headEnd = -1;
@@ -233,6 +234,7 @@ export const parseHeaders = (
     if (names.length >= rules.max_headers) return refuse(494, 'client sent too many header lines');
     names.push(name);
     values.push(value);
+    starts.push(from === colon + 2 && to === end && end === lf - 1 ? begin : -1);
     if (name.known !== 0) {
       const status = noteKnown(request, name.known, value, sink);
       if (status !== 0) return status;

@@ -18,6 +18,9 @@ export interface HeaderName {
 export class HeadersIn {
   readonly names: HeaderName[] = [];
   readonly values: string[] = [];
+  /** The head as it came, and where each line stands in it; -1 for a line not written `Name: value` CR LF. */
+  text = '';
+  readonly starts: number[] = [];
   /** Host as the request line or the Host header gives it, without port, lower case, validated; '' when absent. */
   host = '';
   /** The port given with the host; 0 when none is. */

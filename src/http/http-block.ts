@@ -93,7 +93,7 @@ export const httpBlock = (modules: () => readonly AnyHttpModule[], complete: (bu
         arity: 'none',
         child: 'http',
         begin(_args, inner) {
-          const build = new HttpBuild(inner, new UpstreamGroups());
+          const build = new HttpBuild(inner, new UpstreamGroups(inner.load.addresses));
           inner.carry(HTTP, build);
           for (const module of modules()) {
             if (module.variables) build.variables.declare(module.variables);
@@ -164,8 +164,7 @@ export const httpBlock = (modules: () => readonly AnyHttpModule[], complete: (bu
         repeats: true,
         run(args) {
           const server = serverOf(args);
-          const { hosts } = args.scope.need(HTTP).upstreams;
-          for (const listen of parseListen(args, (name) => hosts.addresses(name))) {
+          for (const listen of parseListen(args, args.scope.load.addresses)) {
             if (server.listens.some((other) => other.spec.key === listen.spec.key)) {
               args.fail(`a duplicate listen ${wordAt(args, 0).text}`);
             }

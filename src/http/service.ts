@@ -15,6 +15,7 @@ import type { AddressConf, ClientHost, DebugClient } from './http1/host.ts';
 import type { AnyHttpModule } from './module.ts';
 import { tlsOf } from './modules/ssl.ts';
 import { ServerNames } from './server-names.ts';
+import { makeTempFolders } from './temp-folders.ts';
 
 /** One listening socket, and the addresses that come in on it. */
 interface Socket {
@@ -109,6 +110,7 @@ export class HttpService implements Service, ClientHost {
     this.#connections = context.connections;
     for (const location of this.build.compiled)
       location.errorLog = context.logs.errorLog(location.errorLogConf);
+    makeTempFolders(this.build.tempFolders, context.owner);
     for (const module of this.modules) module.prepare?.(this.build, context);
   }
 

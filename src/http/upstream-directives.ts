@@ -14,6 +14,7 @@ import { parseSize } from '../config/numbers.ts';
 import { bufs, flag, msec, num, path, size, strings, wordAt, wordsOf } from '../config/parsers.ts';
 import { Reason } from '../config/reason.ts';
 import { IGNORE, NEXT, type UpstreamConf } from '../upstream/contract.ts';
+import { HTTP } from './build.ts';
 import { templateAt } from './parsers.ts';
 import type { Template } from './template.ts';
 
@@ -137,8 +138,10 @@ export type SharedConf = Conf<ReturnType<typeof upstreamRows>>;
 
 /** What a module adds to the shared directives. */
 export interface OwnPart {
-  /** `proxy`, `fastcgi`: for messages and the default folder of temporary files. */
+  /** `proxy`, `fastcgi`: for messages. */
   readonly prefix: string;
+  /** The folder of temporary files where `PREFIX_temp_path` names none. */
+  readonly tempFolder: string;
   /** Headers of a reply that are not passed on unless `PREFIX_pass_header` says so. */
   readonly hidden: readonly string[];
   /** `proxy_method`. */
@@ -152,6 +155,8 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
   const busyBuffersSize = conf.busyBuffersSize ?? 2 * largest;
   const maxTempFileSize = conf.maxTempFileSize ?? GIB;
   checkBuffers(conf, own.prefix, largest, busyBuffersSize, maxTempFileSize);
+  const tempPath = conf.tempPath ?? { path: own.tempFolder, levels: [1, 2] };
+  scope.find(HTTP)?.tempFolders.add(tempPath.path);
   return {
     connectTimeout: conf.connectTimeout,
     sendTimeout: conf.sendTimeout,
@@ -165,7 +170,7 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
     buffers: { count: buffers.number, size: buffers.size },
     busyBuffersSize,
     maxTempFileSize,
-    tempPath: conf.tempPath ?? { path: `${scope.load.prefix}${own.prefix}_temp`, levels: [1, 2] },
+    tempPath,
     interceptErrors: conf.interceptErrors,
     ignoreClientAbort: conf.ignoreClientAbort,
     forceRanges: conf.forceRanges,

@@ -1,4 +1,5 @@
 /** The head of a reply as HTTP/1 text: nginx's order of lines (RFC 9112 section 4). */
+import { ownText } from '../net/latin1.ts';
 import { wallClock } from '../net/timers.ts';
 import { httpDate } from './http-date.ts';
 import { programName } from './identity.ts';
@@ -16,6 +17,47 @@ const dateHeader = (): string => {
     dateLine = `\r\nDate: ${httpDate(second)}\r\n`;
   }
   return dateLine;
+};
+
+/** Status line, Server and Date of this second, by status, where nothing about them is out of the ordinary. */
+const beginnings: string[] = [];
+let beginningsSecond = 0;
+
+const usualBeginning = (request: Request, status: number): string => {
+  const date = dateHeader();
+  if (beginningsSecond !== dateSecond) {
+    beginningsSecond = dateSecond;
+    beginnings.length = 0;
+  }
+  const known = beginnings[status];
+  if (known !== undefined) return known;
+  // One flat text: what is joined to it is copied once, not piece by piece.
+  const text = ownText(`HTTP/1.1 ${statusLine(status)}\r\nServer: ${programName(request)}${date}`);
+  if (status >= 0 && status < 1000) beginnings[status] = text;
+  return text;
+};
+
+/** Status line, Server and Date. */
+const beginning = (request: Request): string => {
+  const { out } = request;
+  const { status } = out;
+  const plain = out.server === '' && out.date === '' && !out.withoutServer && !out.withoutDate;
+  if (
+    plain &&
+    request.location.core.tokens === 'on' &&
+    (out.statusLine === '' || out.statusLine === statusLine(status))
+  ) {
+    return usualBeginning(request, status);
+  }
+  let text = `HTTP/1.1 ${out.statusLine === '' ? statusLine(status) : out.statusLine}`;
+  if (out.server === '') {
+    const name = out.withoutServer ? '' : programName(request);
+    text += name === '' ? '' : `\r\nServer: ${name}`;
+  } else {
+    text += `\r\nServer: ${out.server}`;
+  }
+  if (out.date !== '') return `${text}\r\nDate: ${out.date}\r\n`;
+  return text + (out.withoutDate ? '\r\n' : dateHeader());
 };
 
 /** `Location:` made absolute where it is a path and `absolute_redirect` says so. */
@@ -70,15 +112,7 @@ export const headText = (request: Request): string => {
   if (request.version < 1000) return '';
   const { status } = out;
   frame(request);
-  let text = `HTTP/1.1 ${out.statusLine === '' ? statusLine(status) : out.statusLine}`;
-  if (out.server === '') {
-    const name = out.withoutServer ? '' : programName(request);
-    text += name === '' ? '' : `\r\nServer: ${name}`;
-  } else {
-    text += `\r\nServer: ${out.server}`;
-  }
-  if (out.date !== '') text += `\r\nDate: ${out.date}\r\n`;
-  else text += out.withoutDate ? '\r\n' : dateHeader();
+  let text = beginning(request);
   if (out.contentType !== '') {
     text +=
       out.charset === ''

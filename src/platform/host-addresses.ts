@@ -19,11 +19,12 @@ const addressOf = (family: number, bytes: Buffer): string | undefined => {
   if (family !== AF_INET6) return undefined;
   const groups: string[] = [];
   for (let at = 8; at < 24; at += 2) groups.push(bytes.readUInt16BE(at).toString(16));
-  return groups.join(':');
+  // A URL's host is written as short as can be: `::1`.
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
 };
 
 /**
- * The addresses of `host` in the system's order, v6 as eight groups without brackets; none when there is no such
+ * The addresses of `host` in the system's order, v6 without brackets; none when there is no such
  * name. Blocks. Throws LibcMissing, and an Error when the resolver could not be asked just now.
  */
 export const hostAddresses = (host: string): readonly string[] => {

@@ -49,6 +49,7 @@ export const readCycle = (
     file: invocation.file,
     prefix: invocation.prefix,
     confPrefix: invocation.confPrefix,
+    builtIn: invocation.builtIn,
     ...(invocation.globals === undefined ? {} : { globals: invocation.globals }),
     modules: program.modules,
     testing,

@@ -1,3 +1,5 @@
+import type { BuiltInPaths } from '../config/contract.ts';
+
 /** How the program was called, as far as reading its configuration goes. Plain data: workers are given it. */
 export interface Invocation {
   /** The main configuration file, a full path. */
@@ -12,6 +14,8 @@ export interface Invocation {
   readonly errorLog: string;
   /** Where the pid goes when `pid` does not say; a full path. */
   readonly pidFile: string;
+  /** What the configuration need not name. */
+  readonly builtIn: BuiltInPaths;
 }
 
 /** The module that a worker process runs, and what Node is told about it. */

@@ -109,7 +109,8 @@ export class Witness implements ErrorLog {
   }
 
   write(level: number, message: string, connection?: number): void {
-    if (level <= this.#worst) this.errors.push(message);
+    // What is tried again and fails again is said once.
+    if (level <= this.#worst && !this.errors.includes(message)) this.errors.push(message);
     this.#log.write(level, message, connection);
   }
 }

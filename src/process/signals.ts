@@ -19,6 +19,9 @@ export type Reaction = readonly [says: string, act?: () => void];
 /** Decides at each signal. */
 export type Reactions = Readonly<Record<Signal, () => Reaction>>;
 
+/** The longest that a timer of Node's can wait, in milliseconds. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /**
  * Listens to every signal. Each is logged first, as `signal 1 (SIGHUP) received, reconfiguring`. Returns a
  * function that stops listening. `log` is asked for at each signal, since a reload replaces it.
@@ -34,7 +37,10 @@ export const listenToSignals = (log: () => ErrorLog, reactions: Reactions): (() 
     process.on(signal, listener);
     listeners.push([signal, listener]);
   }
+  // Listening alone does not keep a process alive: a master without workers (WINCH) still waits for its signals.
+  const alive = setInterval(() => undefined, LONGEST_MS);
   return () => {
+    clearInterval(alive);
     for (const [signal, listener] of listeners) process.off(signal, listener);
   };
 };

@@ -7,7 +7,6 @@ import type { PeerGroup } from './contract.ts';
 import { type Balance, Group, roundRobin } from './group.ts';
 import { GroupPeer, type PeerSettings, Peers } from './peers.ts';
 import { KeepalivePool } from './pool.ts';
-import type { HostResolver } from './resolve-host.ts';
 
 /** A `server` line. */
 export interface ServerLine {
@@ -47,7 +46,7 @@ export class Block {
   constructor(
     readonly name: string,
     readonly place: Place,
-    readonly hosts: HostResolver,
+    readonly addresses: (host: string) => readonly string[],
   ) {}
 
   /** Connections that the pool keeps; 0: none. */
@@ -59,7 +58,7 @@ export class Block {
   targets(text: string): readonly Target[] {
     const address = parseAddress(text, 80);
     if (address.kind !== 'name') return [directTarget(address)];
-    const found = this.hosts.addresses(address.host);
+    const found = this.addresses(address.host);
     if (found.length === 0) throw new Reason('host not found');
     return found.map((host) => numericTarget(host, address.port));
   }

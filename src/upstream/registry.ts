@@ -7,7 +7,6 @@ import { Block } from './block.ts';
 import type { PeerGroup } from './contract.ts';
 import { Group, roundRobin } from './group.ts';
 import { GroupPeer, Peers, PLAIN_SERVER } from './peers.ts';
-import { HostResolver } from './resolve-host.ts';
 
 /** A group that is referred to before it may have been read; `group` is bound when the http block is complete. */
 export interface GroupRef {
@@ -73,11 +72,13 @@ export const withAddress = <T>(url: string, place: Place, parse: () => T): T => 
 const sameHost = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 export class UpstreamGroups implements UpstreamRegistry {
-  readonly hosts = new HostResolver();
   readonly #blocks: Block[] = [];
   readonly #references: Reference[] = [];
   readonly #groups: PeerGroup[] = [];
   readonly #byName = new Map<string, PeerGroup>();
+
+  /** `addresses`: a name's addresses, none when it is not found. */
+  constructor(readonly addresses: (host: string) => readonly string[]) {}
 
   /** The `upstream` blocks in the order of the file. */
   get blocks(): readonly Block[] {
@@ -104,7 +105,7 @@ export class UpstreamGroups implements UpstreamRegistry {
     }
     const used = this.#references.find(({ address }) => sameHost(address.host, name) && !address.noPort);
     if (used) this.#mayNotHavePort(used.address, used.place, name);
-    const block = new Block(name, place, this.hosts);
+    const block = new Block(name, place, this.addresses);
     this.#blocks.push(block);
     return block;
   }
@@ -165,7 +166,7 @@ export class UpstreamGroups implements UpstreamRegistry {
     if (address.kind === 'unix') return [directTarget(address)];
     if (address.port === 0) throw new ConfError(`no port in upstream "${address.host}"`, place);
     if (address.kind === 'numeric') return [directTarget(address)];
-    const found = this.hosts.addresses(address.host);
+    const found = this.addresses(address.host);
     if (found.length === 0) throw new ConfError(`host not found in upstream "${address.host}"`, place);
     return found.map((host) => numericTarget(host, address.port));
   }

@@ -48,7 +48,11 @@ export const fastcgi = httpModule({
   },
 
   derive: (conf, scope) => ({
-    upstream: toUpstreamConf(conf, { prefix: 'fastcgi', hidden: HIDDEN }, scope),
+    upstream: toUpstreamConf(
+      conf,
+      { prefix: 'fastcgi', hidden: HIDDEN, tempFolder: scope.load.builtIn.fastcgiTemp },
+      scope,
+    ),
     split: new PathSplit(conf.fastcgi_split_path_info, conf.fastcgi_index),
   }),
 

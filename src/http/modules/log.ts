@@ -130,7 +130,7 @@ const DEFAULT = key<Entry>('the default access log');
 const defaultEntry = (build: HttpBuild): Entry => {
   const present = build.scope.find(DEFAULT);
   if (present) return present;
-  const path = logPath('logs/access.log', build.scope.load.prefix);
+  const path = build.scope.load.builtIn.accessLog;
   const target = sinkFor(build, { target: { kind: 'file', path }, buffer: 0, flush: 0, gzip: 0 });
   const line = build.scope.need(FORMATS).get('combined') ?? combinedFormat(build);
   const entry: Entry = { line, condition: undefined, target };

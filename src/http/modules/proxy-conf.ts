@@ -131,7 +131,8 @@ const cookieRewriter = (conf: OwnConf): HttpOptions['rewriteCookie'] => {
 
 /** Throws Reason where directives contradict each other. */
 export const derive = (conf: OwnConf, scope: Scope): Derived => {
-  const own = { prefix: 'proxy', hidden: HIDDEN, method: conf.proxy_method };
+  const tempFolder = scope.load.builtIn.proxyTemp;
+  const own = { prefix: 'proxy', hidden: HIDDEN, method: conf.proxy_method, tempFolder };
   const general = toUpstreamConf(conf, own, scope);
   const passBody = general.passRequestBody && conf.proxy_set_body === undefined;
   const upstream: UpstreamConf = {

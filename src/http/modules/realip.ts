@@ -3,7 +3,6 @@ import { isIP } from 'node:net';
 import { directive, type Parser } from '../../config/contract.ts';
 import { parseNumber } from '../../config/numbers.ts';
 import { flag, wordAt } from '../../config/parsers.ts';
-import { HTTP } from '../build.ts';
 import { type Handler, httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import { DECLINED } from '../verdict.ts';
@@ -23,7 +22,7 @@ const from: Parser<readonly Trusted[]> = {
       if (range.strayBits) args.warn(`low address bits of ${word.text} are meaningless`);
       return [...own, range];
     }
-    const found = args.scope.need(HTTP).upstreams.hosts.addresses(word.text);
+    const found = args.scope.load.addresses(word.text);
     if (found.length === 0) args.fail(`host not found in set_real_ip_from "${word.text}"`, word);
     return [...own, ...found.flatMap((address) => parseCidr(address) ?? [])];
   },

@@ -97,7 +97,7 @@ export const loadTexts = (
     confPrefix: '/c/',
     modules,
     testing: true,
-    source: recorded({ files, globs: [] }),
+    source: recorded({ files, globs: [], hosts: [] }),
     ...options,
   });
 };

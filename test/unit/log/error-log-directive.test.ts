@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Args, type Context, Scope } from '../../../src/config/contract.ts';
+import { builtInPaths } from '../../../src/config/loader.ts';
 import {
   defaultErrorLog,
   type ErrorLogConf,
@@ -13,7 +14,14 @@ const place = { file: 'nginx.conf', line: 1, column: 1 };
 const row = errorLogModule.directives.error_log;
 
 const parse = (text: string, own?: ErrorLogConf, context: Context = 'main'): ErrorLogConf => {
-  const load = { prefix: '/srv/', confPrefix: '/srv/conf/', testing: true, warn: () => {} };
+  const load = {
+    prefix: '/srv/',
+    confPrefix: '/srv/conf/',
+    builtIn: builtInPaths('/srv/'),
+    testing: true,
+    addresses: () => [],
+    warn: () => {},
+  };
   const fail = (reason: string): never => {
     throw new Error(reason);
   };

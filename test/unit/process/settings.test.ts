@@ -19,7 +19,7 @@ const read = (text: string) =>
     confPrefix: '/',
     modules: [coreModule, eventsModule],
     testing: true,
-    source: recorded({ files: [{ path: '/t.conf', text }], globs: [] }),
+    source: recorded({ files: [{ path: '/t.conf', text }], globs: [], hosts: [] }),
   });
 
 const settings = (text: string): Settings => {

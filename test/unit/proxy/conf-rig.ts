@@ -10,6 +10,7 @@ import {
   Scope,
   type Word,
 } from '../../../src/config/contract.ts';
+import { builtInPaths } from '../../../src/config/loader.ts';
 import { HTTP, HttpBuild } from '../../../src/http/build.ts';
 import { Location, type LocationKind, Server } from '../../../src/http/location.ts';
 import { derive, directives } from '../../../src/http/modules/proxy-conf.ts';
@@ -27,14 +28,16 @@ export class ConfRig {
   readonly load: LoadContext = {
     prefix: '/prefix/',
     confPrefix: '/prefix/',
+    builtIn: builtInPaths('/prefix/'),
     testing: true,
+    addresses: () => [],
     warn: (reason) => this.warnings.push(reason),
   };
   readonly http = new Scope('http', undefined, [], PLACE, this.load);
   readonly build: HttpBuild;
 
   constructor(variables: Readonly<Record<string, Value>> = {}) {
-    this.build = new HttpBuild(this.http, new UpstreamGroups());
+    this.build = new HttpBuild(this.http, new UpstreamGroups(this.load.addresses));
     this.http.carry(HTTP, this.build);
     for (const [name, value] of Object.entries(variables)) {
       this.build.variables.declare({ [name]: { get: () => value } });

@@ -77,6 +77,9 @@ const compileLines = (headers: readonly SetHeader[]): Lines => {
   return { changing, after: before };
 };
 
+/** `: ` and CR LF. */
+const LINE_MARKS = 4;
+
 /** The names that the client's lines are compared with: by number where they are known, else by text. */
 class Exclusions {
   readonly #known = new Uint8Array(256);
@@ -92,19 +95,32 @@ class Exclusions {
     }
   }
 
-  /** The client's lines without the excluded ones. */
+  /** The client's lines without the excluded ones; lines that stand together as they are sent are taken together. */
   passOn({ headers }: Request): string {
-    const { names, values } = headers;
+    const { names, values, starts } = headers;
     const known = this.#known;
     const others = this.#others.size > 0 ? this.#others : undefined;
     let text = '';
+    let from = -1;
+    let to = -1;
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
       if (!name) break;
       if (name.known !== 0 ? known[name.known] === 1 : others?.has(name.lower)) continue;
-      text += `${name.text}: ${values[i]}\r\n`;
+      const value = values[i] ?? '';
+      const start = starts[i] ?? -1;
+      if (start !== to || start < 0) {
+        if (from >= 0) text += headers.text.slice(from, to);
+        from = start;
+      }
+      if (start < 0) {
+        text += `${name.text}: ${value}\r\n`;
+        to = -1;
+      } else {
+        to = start + name.text.length + value.length + LINE_MARKS;
+      }
     }
-    return text;
+    return from < 0 ? text : text + headers.text.slice(from, to);
   }
 }
 
