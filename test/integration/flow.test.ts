@@ -178,7 +178,7 @@ describe('an upload', () => {
     });
     const client = await proxy.connect();
     client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
-    await settle();
+    await until(() => backend.accepted > 0, 'the upload reaches the backend');
     client.send('2\r\nde\r\n0\r\n\r\n');
     assert.equal((await client.readMessage()).body, 'chunked abcde');
   });

@@ -85,6 +85,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   /** Text of an incomplete head, or of the next requests. */
   #pending = '';
   #lineRead = false;
+  /** A request is being answered in a loop that will look at what is pending. */
+  #answering = false;
   #headerStart = 0;
   #reader: BodyReader | undefined = undefined;
   /** Bytes of a body that nobody has asked for yet. */
@@ -151,6 +153,9 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
         return;
       case PROXY_HEADER:
         this.#readProxyHeader(bytes, length);
+        return;
+      case LINGER:
+        this.#lingerOn();
         return;
       default:
         return;
@@ -240,7 +245,24 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     const before = this.#pending.length;
     const text = before === 0 ? latin1(bytes, 0, length) : this.#pending + latin1(bytes, 0, length);
     this.#pending = '';
+    this.#answering = true;
     this.#parse(text, bytes, before, length);
+    this.#answering = false;
+    if (this.#pending !== '' && this.#state === IDLE) this.#answerPending();
+  }
+
+  /** Answers the requests that have come already, one after the other until one waits. */
+  #answerPending(): void {
+    this.#answering = true;
+    while (this.#pending !== '' && this.#state === IDLE) {
+      const text = this.#pending;
+      this.#pending = '';
+      this.#state = HEAD;
+      this.counters.waiting(-1);
+      this.counters.reading(1);
+      this.#parse(text, undefined, text.length, 0);
+    }
+    this.#answering = false;
   }
 
   /**
@@ -684,14 +706,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     this.counters.waiting(1);
     this.#state = IDLE;
     this.connection.timer.start(core.keepalive);
-    const text = this.#pending;
-    if (text !== '') {
-      this.#pending = '';
-      this.#state = HEAD;
-      this.counters.waiting(-1);
-      this.counters.reading(1);
-      this.#parse(text, undefined, text.length, 0);
-    }
+    // Within #answerPending the next one waits for its turn there: no request runs inside another's end.
+    if (this.#pending !== '' && !this.#answering) this.#answerPending();
     if (this.connection.paused) this.connection.resume();
   }
 
@@ -705,6 +721,14 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     this.connection.end();
     this.connection.resume();
     this.connection.timer.start(Math.min(core.lingering_timeout, core.lingering_time));
+  }
+
+  /** More bytes to throw away: another lingering_timeout, but no longer than lingering_time in all. */
+  #lingerOn(): void {
+    const left = this.#lingerUntil - monotonic();
+    const { lingering_timeout: timeout } = (this.#request?.location ?? this.#server.location).core;
+    if (left <= 0) this.#close();
+    else this.connection.timer.start(Math.min(timeout, left));
   }
 
   abort(request: Request): void {
@@ -852,11 +876,6 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     const { producer } = request;
     if (producer) producer.abortOutput(request);
     if (!request.finished) this.#timedOut(request);
-  }
-
-  /** Lingers no longer than lingering_time, however much still comes. */
-  get lingerLeft(): number {
-    return this.#lingerUntil - monotonic();
   }
 
   // ---- tunnels
