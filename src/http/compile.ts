@@ -13,64 +13,80 @@ import type { AnyHttpModule, Handler, HeaderFilter, Phase, Place } from './modul
 
 type Values = Record<string, unknown>;
 
-/** The merged values of one block, by module, before and after `derive`. */
+/** The merged values of one block, by the number of the module, before `derive`. */
 interface Level {
   readonly scope: Scope;
-  readonly merged: ReadonlyMap<AnyModule, Values>;
+  readonly merged: readonly Values[];
 }
 
-interface Rows {
-  readonly values: readonly (readonly [string, Extract<AnyDirective, { kind: 'value' }>])[];
-  /** Some row does not simply inherit: every level is worked out. */
-  readonly special: boolean;
+type Rows = readonly (readonly [string, Extract<AnyDirective, { kind: 'value' }>])[];
+
+interface ModuleRows {
+  readonly module: AnyHttpModule;
+  readonly values: Rows;
+  /** Those that do not simply inherit: a level that sets nothing may differ in them from the one around it. */
+  readonly special: Rows;
 }
 
-const rowsOf = (module: AnyModule): Rows => {
+const rowsOf = (module: AnyHttpModule): ModuleRows => {
   const values: [string, Extract<AnyDirective, { kind: 'value' }>][] = [];
   for (const [name, row] of Object.entries(module.directives)) {
     if (row.kind === 'value') values.push([name, row as Extract<AnyDirective, { kind: 'value' }>]);
   }
-  return { values, special: values.some(([, row]) => row.merge !== inherit) };
+  return { module, values, special: values.filter(([, row]) => row.merge !== inherit) };
 };
 
 /** What a compiler of one http block keeps. */
 class Compiler {
-  readonly #rows = new Map<AnyModule, Rows>();
+  readonly #rows: readonly ModuleRows[];
+  readonly #numbers: ReadonlyMap<AnyModule, number>;
   readonly #derived = new Map<Values, unknown>();
+  /** The modules that have something to say for each location. */
+  readonly #active: readonly AnyHttpModule[];
 
   constructor(
     readonly build: HttpBuild,
     readonly modules: readonly AnyHttpModule[],
   ) {
-    for (const module of [...modules, errorLogModule]) this.#rows.set(module, rowsOf(module));
+    this.#rows = [...modules, errorLogModule].map(rowsOf);
+    this.#numbers = new Map(this.#rows.map(({ module }, number) => [module, number]));
+    this.#active = modules.filter(
+      ({ derive, phases, content, headerFilter }) => derive ?? phases ?? content ?? headerFilter,
+    );
   }
 
   /** Merges what a block sets with what holds around it. */
   level(scope: Scope, outer: Level | undefined): Level {
-    const merged = new Map<AnyModule, Values>();
-    for (const [module, { values, special }] of this.#rows) {
+    const merged = this.#rows.map(({ module, values, special }, number): Values => {
       const own = scope.own.get(module);
-      const around = outer?.merged.get(module);
-      if (around && !own && !special) {
-        merged.set(module, around);
-        continue;
-      }
+      const around = outer?.merged[number];
+      if (
+        around &&
+        !own &&
+        special.every(([name, row]) => row.merge(undefined, around[name]) === around[name])
+      )
+        return around;
       const conf: Values = {};
       for (const [name, row] of values)
         conf[name] = row.merge(own?.[name], around ? around[name] : row.initial);
-      merged.set(module, conf);
-    }
+      return conf;
+    });
     return { scope, merged };
+  }
+
+  #values(level: Level, module: AnyModule): Values {
+    return level.merged[this.#numbers.get(module) ?? -1] ?? {};
   }
 
   /** The configuration of a module at a level, with what it derives. */
   conf(level: Level, module: AnyHttpModule): unknown {
-    const values = level.merged.get(module) ?? {};
-    if (!this.#derived.has(values)) {
-      const extra = module.derive?.(values as never, level.scope);
-      this.#derived.set(values, Object.assign({ ...values }, extra));
-    }
-    return this.#derived.get(values);
+    const values = this.#values(level, module);
+    if (!module.derive) return values;
+    const known = this.#derived.get(values);
+    if (known !== undefined) return known;
+    const conf = Object.assign({ ...values }, module.derive(values as never, level.scope));
+    this.#derived.set(values, conf);
+    return conf;
   }
 
   /** Fills a location with the configurations and handlers of all modules. */
@@ -78,13 +94,11 @@ class Compiler {
     const place: Place = { location, build: this.build, scope: level.scope };
     const phases = new Map<Phase, Handler[]>();
     const filters: HeaderFilter[] = [];
-    for (const module of this.modules) location.confs.set(module, this.conf(level, module));
-    location.core = location.confs.get(core) as CoreConf;
-    location.errorLogConf = (
-      level.merged.get(errorLogModule) as { error_log: typeof location.errorLogConf }
-    ).error_log;
-    for (const module of this.modules) {
-      const conf = location.confs.get(module) as never;
+    location.confs = (module) => this.conf(level, module);
+    location.core = this.conf(level, core) as CoreConf;
+    location.errorLogConf = this.#values(level, errorLogModule).error_log as typeof location.errorLogConf;
+    for (const module of this.#active) {
+      const conf = this.conf(level, module) as never;
       for (const phase in module.phases) {
         const handler = module.phases[phase as Phase]?.(conf, place);
         if (!handler) continue;

@@ -5,7 +5,7 @@
  */
 
 import { INFO } from '../log/levels.ts';
-import { ownText } from '../net/latin1.ts';
+import { ownText, standsAt } from '../net/latin1.ts';
 import { internName, KNOWN } from './header-names.ts';
 import type { HeaderName } from './headers.ts';
 import { type ValidHost, validateHost } from './host.ts';
@@ -67,7 +67,7 @@ export const parseRequestLine = (
   const space = text.indexOf(' ', start);
   if (space < 0 || space >= end)
     return refuse(400, 'client sent invalid method while reading client request line');
-  const method = text.startsWith('GET ', start) ? 'GET' : text.slice(start, space);
+  const method = standsAt(text, 'GET ', start) ? 'GET' : text.slice(start, space);
   if (method !== 'GET' && !METHOD.test(method)) {
     return refuse(400, 'client sent invalid method while reading client request line');
   }
@@ -78,7 +78,7 @@ export const parseRequestLine = (
     text.charCodeAt(from) === 0x2f &&
     to === end - 9 &&
     method !== 'CONNECT' &&
-    text.startsWith('HTTP/1.', to + 1)
+    standsAt(text, 'HTTP/1.', to + 1)
   ) {
     const minor = text.charCodeAt(end - 1) - 0x30;
     if (minor === 1 || minor === 0) {
@@ -206,7 +206,7 @@ export const parseHeaders = (
     }
     let name = before[line++];
     let colon = position + (name === undefined ? 0 : name.text.length);
-    if (name === undefined || text.charCodeAt(colon) !== COLON || !text.startsWith(name.text, position)) {
+    if (name === undefined || text.charCodeAt(colon) !== COLON || !standsAt(text, name.text, position)) {
       colon = text.indexOf(':', position);
       if (colon < 0 || colon > end) colon = end;
       name = internName(text.slice(position, colon));
@@ -267,7 +267,8 @@ const duplicate = (name: string, value: string, before: string): number =>
   refuse(400, `client sent duplicate header line: "${name}: ${value}", previous value: "${name}: ${before}"`);
 
 /** Headers that may come once only. */
-const UNIQUE = new Set([
+const UNIQUE = new Uint8Array(256);
+for (const known of [
   KNOWN['if-modified-since'],
   KNOWN['if-unmodified-since'],
   KNOWN['if-match'],
@@ -279,7 +280,9 @@ const UNIQUE = new Set([
   KNOWN.expect,
   KNOWN.authorization,
   KNOWN['proxy-authorization'],
-]);
+]) {
+  UNIQUE[known] = 1;
+}
 
 const noteKnown = (request: Request, known: number, value: string, sink: HostSink): number => {
   const headers = request.headers;
@@ -314,7 +317,7 @@ const noteKnown = (request: Request, known: number, value: string, sink: HostSin
     }
     return 0;
   }
-  if (!UNIQUE.has(known)) return 0;
+  if (UNIQUE[known] !== 1) return 0;
   const last = headers.names.length - 1;
   for (let i = 0; i < last; i++) {
     if (headers.names[i]?.known === known) {

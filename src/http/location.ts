@@ -28,8 +28,8 @@ export class Location {
   limit: { readonly methods: ReadonlySet<string>; readonly location: Location } | undefined = undefined;
   /** Locations inside this one; undefined when there are none. */
   inner: LocationTable | undefined = undefined;
-  /** Merged configurations by module. */
-  readonly confs = new Map<AnyModule, unknown>();
+  /** The merged configuration of a module, once compiled. */
+  confs!: (module: AnyModule) => unknown;
 
   constructor(
     readonly kind: LocationKind,
@@ -44,7 +44,7 @@ export class Location {
 
   /** The merged configuration of any module here; for work outside the hot path. */
   confOf<D extends Table, X>(module: Module<D, X>): Conf<D> & X {
-    return this.confs.get(module) as Conf<D> & X;
+    return this.confs(module) as Conf<D> & X;
   }
 }
 

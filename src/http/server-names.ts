@@ -37,6 +37,11 @@ export class ServerNames {
     }
   }
 
+  /** Some names are regular expressions. */
+  get patterns(): boolean {
+    return this.#regexes.length > 0;
+  }
+
   /** Only one server answers, whatever the host. */
   get single(): boolean {
     return (

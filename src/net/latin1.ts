@@ -15,4 +15,10 @@ export const ownText = (text: string): string => Buffer.from(text, 'latin1').lat
 
 /** Any bytes as latin1 text. */
 export const textOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+  bytes instanceof Buffer
+    ? bytes.latin1Slice()
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+
+/** Whether `part` stands in `text` at `at`. Several times as fast as startsWith, which goes character by character. */
+export const standsAt = (text: string, part: string, at: number): boolean =>
+  text.slice(at, at + part.length) === part;

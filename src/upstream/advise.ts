@@ -133,9 +133,16 @@ export const advise = (
   groups: readonly GroupFacts[],
   uses: readonly UseFacts[],
   silenced: Silenced,
-): readonly string[] =>
-  groups.map((group) => {
-    const own = uses.filter((use) => use.group.toLowerCase() === group.name.toLowerCase());
+): readonly string[] => {
+  const users = new Map<string, UseFacts[]>();
+  for (const use of uses) {
+    const name = use.group.toLowerCase();
+    const own = users.get(name);
+    if (own) own.push(use);
+    else users.set(name, [use]);
+  }
+  return groups.map((group) => {
+    const own = users.get(group.name.toLowerCase()) ?? [];
     const hindered = own.flatMap((use) => {
       const found = hindrance(use);
       return found ? [found] : [];
@@ -156,3 +163,4 @@ export const advise = (
     const parts = heard.map(({ code, place, text }) => `${text} ${at(place)} [${code}]`);
     return `upstream "${group.name}" ${at(group.place)}: ${[state, ...parts].join('; ')}`;
   });
+};

@@ -69,11 +69,11 @@ export const withAddress = <T>(url: string, place: Place, parse: () => T): T => 
   }
 };
 
-const sameHost = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
-
 export class UpstreamGroups implements UpstreamRegistry {
   readonly #blocks: Block[] = [];
-  readonly #references: Reference[] = [];
+  readonly #blocksByName = new Map<string, Block>();
+  /** By host, then by port. */
+  readonly #references = new Map<string, Map<number, Reference>>();
   readonly #groups: PeerGroup[] = [];
   readonly #byName = new Map<string, PeerGroup>();
 
@@ -87,26 +87,27 @@ export class UpstreamGroups implements UpstreamRegistry {
 
   use(text: string, defaultPort: number, place: Place): GroupRef {
     const address = withAddress(text, place, () => parseAddress(text, defaultPort));
-    const block = this.#blocks.find(({ name }) => sameHost(name, address.host));
-    if (block && !address.noPort) this.#mayNotHavePort(address, place);
-    const known = this.#references.find(
-      (other) => sameHost(other.address.host, address.host) && other.address.port === address.port,
-    );
+    const host = address.host.toLowerCase();
+    if (this.#blocksByName.has(host) && !address.noPort) this.#mayNotHavePort(address, place);
+    const references = this.#references.get(host) ?? new Map<number, Reference>();
+    this.#references.set(host, references);
+    const known = references.get(address.port);
     if (known) return known;
     const reference = new Reference(address.host, place, address);
-    this.#references.push(reference);
+    references.set(address.port, reference);
     return reference;
   }
 
   /** Begins an `upstream` block. Throws `duplicate upstream`, `upstream "x" may not have port N`. */
   declare(name: string, place: Place): Block {
-    if (this.#blocks.some((block) => sameHost(block.name, name))) {
-      throw new ConfError(`duplicate upstream "${name}"`, place);
-    }
-    const used = this.#references.find(({ address }) => sameHost(address.host, name) && !address.noPort);
+    const host = name.toLowerCase();
+    if (this.#blocksByName.has(host)) throw new ConfError(`duplicate upstream "${name}"`, place);
+    const references = this.#references.get(host)?.values() ?? [];
+    const used = [...references].find(({ address }) => !address.noPort);
     if (used) this.#mayNotHavePort(used.address, used.place, name);
     const block = new Block(name, place, this.addresses);
     this.#blocks.push(block);
+    this.#blocksByName.set(host, block);
     return block;
   }
 
@@ -132,7 +133,8 @@ export class UpstreamGroups implements UpstreamRegistry {
       this.#groups.push(group);
       this.#byName.set(block.name.toLowerCase(), group);
     }
-    for (const reference of this.#references) {
+    const references = [...this.#references.values()].flatMap((byPort) => [...byPort.values()]);
+    for (const reference of references) {
       const explicit = this.find(reference.name);
       reference.group = explicit ?? this.#implicit(reference);
       const { host, port } = reference.address;

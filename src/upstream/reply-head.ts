@@ -66,7 +66,7 @@ export class ReplyHead {
       if (kind === CONTENT_LENGTH || kind === TRANSFER_ENCODING) {
         if (!this.#framing(name, value)) return LINE_INVALID;
       } else if (kind === CONNECTION) {
-        if (/close/i.test(value)) this.connectionClose = true;
+        if (value !== 'keep-alive' && /close/i.test(value)) this.connectionClose = true;
       } else if (kind === KEEP_ALIVE) {
         const seconds = /(?:^|[\s,])timeout=([0-9]{1,9})/i.exec(value)?.[1];
         if (seconds !== undefined) this.keepAliveTimeout = Number(seconds) * 1000;

@@ -98,6 +98,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   lastHost = '';
   lastNames: readonly HeaderName[] = NO_NAMES;
   lastValidHost: ValidHost | undefined = undefined;
+  #lastServer: Server | undefined = undefined;
+  #lastServerHost = '';
   #sendTimer: Timer | undefined = undefined;
   #unsent = 0;
   #finishing = false;
@@ -365,7 +367,15 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   chooseServer(request: Request, host: string): number {
     const { names } = this.address;
     if (names.single) return 0;
-    const server: Server = names.find(host, request, this.#server);
+    let server = this.#lastServer;
+    if (!server || host !== this.#lastServerHost) {
+      server = names.find(host, request, this.#server);
+      // With patterns the request keeps what they captured: they are asked each time.
+      if (!names.patterns) {
+        this.#lastServer = server;
+        this.#lastServerHost = host;
+      }
+    }
     request.server = server;
     request.location = server.location;
     return 0;

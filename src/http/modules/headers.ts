@@ -53,6 +53,7 @@ const lines: Parser<Lines> = {
 };
 
 const mergeLines = (own: Lines | undefined, outer: Lines): Lines => {
+  if (!own && (outer.inherit !== 'off' || !outer.list)) return outer;
   const inherit = own?.inherit ?? outer.inherit;
   if (inherit === 'off') return { list: own?.list, inherit };
   if (!own?.list) return { list: outer.list, inherit };

@@ -30,13 +30,13 @@ class MapTable {
 
   #find(request: Request, source: string): Template | undefined {
     const text = this.hostnames && source.endsWith('.') ? source.slice(0, -1) : source;
-    const lower = text.toLowerCase();
-    const exact = this.exact.get(lower);
-    if (exact || text === '') return exact;
-    if (this.hostnames) {
-      const found = this.hosts.find(lower);
+    if (this.exact.size > 0 || this.hostnames) {
+      const lower = text.toLowerCase();
+      const found =
+        this.exact.get(lower) ?? (this.hostnames && text !== '' ? this.hosts.find(lower) : undefined);
       if (found) return found;
     }
+    if (text === '') return undefined;
     for (const { regex, value } of this.regexes) if (regex.match(request, text)) return value;
     return undefined;
   }

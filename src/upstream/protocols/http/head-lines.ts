@@ -4,6 +4,7 @@
  */
 
 import { internName } from '../../../http/header-names.ts';
+import { standsAt } from '../../../net/latin1.ts';
 
 /** What `next` found: a line in `name` and `value`; the empty line; an unfinished line; no header line. */
 export const LINE = 0;
@@ -57,9 +58,9 @@ export class HeadLines {
     if (text.charCodeAt(start) === CR) return lf === start + 1 ? LAST_LINE : this.#refuse(start, start);
     const index = this.#index;
     const known = this.#before[index];
-    if (known !== undefined && text.startsWith(known, start)) {
+    if (known !== undefined) {
       const colon = start + known.length;
-      if (text.charCodeAt(colon) === COLON) {
+      if (text.charCodeAt(colon) === COLON && standsAt(text, known, start)) {
         this.#index = index + 1;
         this.name = known;
         return this.#takeValue(start, colon + 1, lf);

@@ -80,16 +80,17 @@ const compileLines = (headers: readonly SetHeader[]): Lines => {
 /** `: ` and CR LF. */
 const LINE_MARKS = 4;
 
+const NUMBERS: ReadonlyMap<string, number> = new Map(Object.entries(KNOWN));
+
 /** The names that the client's lines are compared with: by number where they are known, else by text. */
 class Exclusions {
   readonly #known = new Uint8Array(256);
   readonly #others = new Set<string>();
 
   constructor(names: readonly string[]) {
-    const numbers = new Map<string, number>(Object.entries(KNOWN));
     for (const name of names) {
       const lower = name.toLowerCase();
-      const known = numbers.get(lower);
+      const known = NUMBERS.get(lower);
       if (known === undefined) this.#others.add(lower);
       else this.#known[known] = 1;
     }

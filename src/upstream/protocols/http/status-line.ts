@@ -1,4 +1,5 @@
 /** The first line of a reply: `HTTP/1.1 200 OK`. */
+import { standsAt } from '../../../net/latin1.ts';
 
 /** Versions of up to three digits, as nginx takes them; IIS writes `403.1` where a space should be. */
 const PATTERN = /^HTTP\/([1-9][0-9]{0,2})\.([0-9]{1,3}) +(([0-9]{3})(?:[ .][^\r]*)?)$/;
@@ -19,7 +20,7 @@ export class StatusLine {
   read(head: string, lf: number): boolean {
     const end = lf > 0 && head.charCodeAt(lf - 1) === 0x0d ? lf - 1 : lf;
     // What nearly every server sends.
-    if (head.startsWith('HTTP/1.1 ') && end > 12 && head.charCodeAt(12) === 0x20) {
+    if (end > 12 && standsAt(head, 'HTTP/1.1 ', 0) && head.charCodeAt(12) === 0x20) {
       const a = head.charCodeAt(9);
       const b = head.charCodeAt(10);
       const c = head.charCodeAt(11);
