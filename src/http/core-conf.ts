@@ -1,6 +1,5 @@
 /** The core module's directives that are values: limits, timeouts, keepalive, files, error pages. */
 import {
-  type Args,
   type ConfOf,
   type Context,
   defineModule,
@@ -19,11 +18,12 @@ import {
   path,
   size,
   str,
+  withArity,
   wordAt,
   wordsOf,
 } from '../config/parsers.ts';
 import { HTTP } from './build.ts';
-import { predicate, template, templateAt } from './parsers.ts';
+import { predicate, sizeTemplate } from './parsers.ts';
 import type { Template } from './template.ts';
 
 const SERVER: readonly Context[] = ['http', 'server'];
@@ -152,11 +152,6 @@ const errorPages: Parser<readonly ErrorPage[]> = {
   },
 };
 
-/** `server_tokens on|off|build`, or text with variables. */
-const serverTokens: Parser<Template> = template;
-
-const limitRate: Parser<Template> = { arity: 1, parse: (args: Args) => templateAt(args, 0) };
-
 const DEFAULT_TYPES: ReadonlyMap<string, string> = new Map([
   ['html', 'text/html'],
   ['gif', 'image/gif'],
@@ -190,7 +185,7 @@ export const core = defineModule({
     client_header_timeout: directive(msec, { in: SERVER, initial: 60_000 }),
     client_max_body_size: directive(offset, { in: LOCATION, initial: 1 << 20 }),
     default_type: directive(str, { in: LOCATION, initial: 'text/plain' }),
-    early_hints: directive(predicate, { in: SERVER, initial: [] }),
+    early_hints: directive(predicate, { in: LOCATION, initial: [] }),
     error_pages: directive(errorPages, { in: LOCATION_IF, names: ['error_page'], initial: [] }),
     etag: directive(flag, { in: LOCATION, initial: true }),
     if_modified_since: directive(enumOf('off', 'exact', 'before'), { in: LOCATION, initial: 'exact' }),
@@ -199,14 +194,17 @@ export const core = defineModule({
       { arity: 'none', parse: () => true },
       { in: ['location'], initial: false, merge: (own) => own ?? false },
     ),
-    keepalive_disable: directive(wordsOf('none', 'msie6', 'safari'), { in: LOCATION, initial: ['msie6'] }),
+    keepalive_disable: directive(withArity([1, 2], wordsOf('none', 'msie6', 'safari')), {
+      in: LOCATION,
+      initial: ['msie6'],
+    }),
     keepalive_min_timeout: directive(msec, { in: LOCATION, initial: 0 }),
     keepalive_requests: directive(num(), { in: LOCATION, initial: 1000 }),
     keepalive_time: directive(msec, { in: LOCATION, initial: 3_600_000 }),
     keepalive_timeout: directive(keepaliveTimeout, { in: LOCATION, initial: { timeout: 75_000, header: 0 } }),
     large_client_header_buffers: directive(bufs, { in: SERVER, initial: { number: 4, size: 8192 } }),
-    limit_rate: directive<Template | undefined>(limitRate, { in: LOCATION_IF, initial: undefined }),
-    limit_rate_after: directive<Template | undefined>(limitRate, { in: LOCATION_IF, initial: undefined }),
+    limit_rate: directive<Template | undefined>(sizeTemplate, { in: LOCATION_IF, initial: undefined }),
+    limit_rate_after: directive<Template | undefined>(sizeTemplate, { in: LOCATION_IF, initial: undefined }),
     lingering_close: directive(enumOf('off', 'on', 'always'), { in: LOCATION, initial: 'on' }),
     lingering_time: directive(msec, { in: LOCATION, initial: 30_000 }),
     lingering_timeout: directive(msec, { in: LOCATION, initial: 5_000 }),
@@ -225,7 +223,7 @@ export const core = defineModule({
     }),
     satisfy: directive(enumOf('all', 'any'), { in: LOCATION, initial: 'all' }),
     send_timeout: directive(msec, { in: LOCATION, initial: 60_000 }),
-    server_tokens: directive<Template | undefined>(serverTokens, { in: LOCATION, initial: undefined }),
+    server_tokens: directive(enumOf('on', 'off', 'build'), { in: LOCATION, initial: 'on' }),
     tcp_nodelay: directive(flag, { in: LOCATION, initial: true }),
     underscores_in_headers: directive(flag, { in: SERVER, initial: false }),
     /** Content types by extension, filled by the `types` block. */
@@ -241,7 +239,6 @@ export const core = defineModule({
     const bodyTempPath = { path: path === '' ? scope.load.builtIn.bodyTemp : path, levels };
     scope.find(HTTP)?.tempFolders.add(bodyTempPath.path);
     const { number: count, size: bytes } = conf.large_client_header_buffers;
-    const tokens = conf.server_tokens;
     return {
       bodyTempPath,
       files: conf.root ?? rootOf(`${prefix}html`),
@@ -249,8 +246,6 @@ export const core = defineModule({
       prefix,
       headerBuffers: { count, size: bytes },
       keepalive: conf.keepalive_timeout.timeout,
-      /** What the Server header and error pages say; undefined: worked out per request. */
-      tokens: tokens === undefined ? 'on' : tokens.constant,
     };
   },
 });

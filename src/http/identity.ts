@@ -5,14 +5,6 @@ import type { Request } from './request.ts';
 const FULL = `sluice/${ownVersion()}`;
 const BARE = 'sluice';
 
-const named = (tokens: string): string => {
-  if (tokens === 'on' || tokens === 'build') return FULL;
-  return tokens === 'off' ? BARE : tokens;
-};
-
-/** `sluice/1.2.3`, `sluice`, or the text that `server_tokens` gives; '' for none. */
-export const programName = (request: Request): string => {
-  const { tokens, server_tokens: template } = request.location.core;
-  if (tokens === 'on') return FULL;
-  return named(tokens ?? template?.text(request) ?? 'on');
-};
+/** `sluice/1.2.3`, or `sluice`. */
+export const programName = (request: Request): string =>
+  request.location.core.server_tokens === 'off' ? BARE : FULL;

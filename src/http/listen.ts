@@ -3,6 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { Args, Word } from '../config/contract.ts';
 import { parseMsec, parseNumber, parseSize } from '../config/numbers.ts';
 import { wordAt } from '../config/parsers.ts';
+import { Reason } from '../config/reason.ts';
 import type { ListenSpec } from '../process/contract.ts';
 
 /** One `listen` of one server. */
@@ -31,11 +32,47 @@ const addressOf = (family: 'ipv4' | 'ipv6', address: string, port: number): Addr
   port,
 });
 
-const parsePorts = (text: string): readonly [number, number] | undefined => {
-  const match = /^(\d+)(?:-(\d+))?$/.exec(text);
-  const first = Number(match?.[1] ?? 0);
-  const last = Number(match?.[2] ?? first);
-  return first >= 1 && last >= first && last <= 65535 ? [first, last] : undefined;
+/** `80` or `8000-8010`. Throws Reason in nginx's words. */
+const parsePorts = (text: string): readonly [number, number] => {
+  const [first = '', last = first] = text.split(/-(.*)/s);
+  const [from, to] = [parseNumber(first) ?? 0, parseNumber(last) ?? 0];
+  if (from < 1 || from > 65535 || to < 1 || to > 65535) throw new Reason('invalid port');
+  if (from > to) throw new Reason('invalid port range');
+  return [from, to];
+};
+
+const areNumbers = (text: string): boolean =>
+  text
+    .split(/-(.*)/s)
+    .slice(0, 2)
+    .every((part) => parseNumber(part) !== undefined);
+
+/** The host as written (`*` where there is none) and the ports. Throws Reason in nginx's words. */
+const splitAddress = (text: string): readonly [host: string, ports: readonly [number, number]] => {
+  if (/[/?]/.test(text)) throw new Reason('invalid host');
+  const bracket = /^\[([^\]]*)\](?::(.*))?$/s.exec(text);
+  if (bracket) {
+    const [, host = '', ports = '80'] = bracket;
+    if (!isIPv6(host)) throw new Reason('invalid IPv6 address');
+    return [host, parsePorts(ports)];
+  }
+  if (text.startsWith('[')) throw new Reason('invalid host');
+  const colon = text.indexOf(':');
+  if (colon < 0 && areNumbers(text)) return ['*', parsePorts(text)];
+  const host = colon < 0 ? text : text.slice(0, colon);
+  const ports = parsePorts(colon < 0 ? '80' : text.slice(colon + 1));
+  if (host === '') throw new Reason('no host');
+  return [host, ports];
+};
+
+/** What `read` gives; its Reason goes to `bad`. */
+const reasoned = <T>(read: () => T, bad: (reason: string) => never): T => {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Reason)) throw error;
+    return bad(error.message);
+  }
 };
 
 /** Looks a name up at load, synchronously; the empty list when it is not known. */
@@ -49,24 +86,7 @@ const addresses = (args: Args, word: Word, lookup: Lookup): readonly Address[] =
     if (path === '') return bad('no path in the unix domain socket');
     return [{ key: text, family: 'unix', address: path, port: 0 }];
   }
-  let host = '*';
-  let ports: readonly [number, number] | undefined = [80, 80];
-  const bracket = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
-  if (bracket) {
-    host = bracket[1] ?? '';
-    if (!isIPv6(host)) return bad('invalid IPv6 address');
-    if (bracket[2] !== undefined) ports = parsePorts(bracket[2]);
-  } else if (text.includes(':')) {
-    const colon = text.lastIndexOf(':');
-    host = text.slice(0, colon);
-    ports = parsePorts(text.slice(colon + 1));
-    if (host === '') return bad('no host');
-  } else if (/^\d+(-\d+)?$/.test(text)) {
-    ports = parsePorts(text);
-  } else {
-    host = text;
-  }
-  if (!ports) return bad('invalid port');
+  const [host, ports] = reasoned(() => splitAddress(text), bad);
   const hosts = host === '*' ? ['0.0.0.0'] : isIPv4(host) || isIPv6(host) ? [host] : lookup(host);
   if (hosts.length === 0) return bad('host not found');
   const found: Address[] = [];
@@ -171,6 +191,7 @@ export const parseListen = (args: Args, lookup: Lookup): readonly Listen[] => {
     } else if (text === 'ssl') ssl = true;
     else if (text === 'http2') {
       args.warn('the "listen ... http2" directive is deprecated, use the "http2" directive instead');
+      args.warn('HTTP/2 is not supported by sluice yet: HTTP/1.1 is served');
       http2 = true;
     } else if (text === 'quic') args.fail('the "quic" parameter requires ngx_http_v3_module', word);
     else if (text === 'proxy_protocol') proxyProtocol = true;

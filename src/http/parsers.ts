@@ -1,5 +1,6 @@
 /** Parsers for values that only an http block knows: templates, the like of `if=$x`. */
 import { type Args, inherit, type Parser } from '../config/contract.ts';
+import { parseSize } from '../config/numbers.ts';
 import { wordAt } from '../config/parsers.ts';
 import { HTTP } from './build.ts';
 import type { Request } from './request.ts';
@@ -13,6 +14,18 @@ export const templateAt = (args: Args, index: number): Template => {
 
 /** One word that may hold variables. */
 export const template: Parser<Template> = { arity: 1, parse: (args) => templateAt(args, 0) };
+
+/** A size that may hold variables; one that holds none must be right. */
+export const sizeTemplate: Parser<Template> = {
+  arity: 1,
+  parse(args) {
+    const value = templateAt(args, 0);
+    if (value.constant !== undefined && parseSize(value.constant) === undefined) {
+      return args.failDirective('invalid value', wordAt(args, 0));
+    }
+    return value;
+  },
+};
 
 /** True when any of the values is neither empty nor "0" (nginx's predicates). */
 export type Predicate = (request: Request) => boolean;

@@ -10,12 +10,11 @@ import {
   type Parser,
   type Scope,
 } from '../config/contract.ts';
-import { parseSize } from '../config/numbers.ts';
-import { bufs, flag, msec, num, path, size, strings, wordAt, wordsOf } from '../config/parsers.ts';
+import { bufs, flag, msec, num, path, size, strings, wordsOf } from '../config/parsers.ts';
 import { Reason } from '../config/reason.ts';
 import { IGNORE, NEXT, type UpstreamConf } from '../upstream/contract.ts';
 import { HTTP } from './build.ts';
-import { templateAt } from './parsers.ts';
+import { sizeTemplate, templateAt } from './parsers.ts';
 import type { Template } from './template.ts';
 
 /** Where nginx allows nearly every directive of this family. */
@@ -38,18 +37,6 @@ const IGNORED: readonly IgnoreWord[] = [
   'Set-Cookie',
   'Vary',
 ];
-
-/** A value with variables; without, it must be a size. */
-const sizeTemplate: Parser<Template | undefined> = {
-  arity: 1,
-  parse(args) {
-    const value = templateAt(args, 0);
-    if (value.constant !== undefined && parseSize(value.constant) === undefined) {
-      args.failDirective('invalid value', wordAt(args, 0));
-    }
-    return value;
-  },
-};
 
 /** What a second word of `proxy_bind` asks for can't be done on a Node socket. */
 const bind: Parser<Template | 'off'> = {
@@ -129,7 +116,7 @@ export const upstreamRows = (prefix: string, next: readonly NextWord[]) => {
       ...named('ignore_headers'),
       initial: [],
     }),
-    limitRate: directive(sizeTemplate, { ...named('limit_rate'), initial: undefined }),
+    limitRate: directive<Template | undefined>(sizeTemplate, { ...named('limit_rate'), initial: undefined }),
     passRequestHeaders: directive(flag, { ...named('pass_request_headers'), initial: true }),
     passRequestBody: directive(flag, { ...named('pass_request_body'), initial: true }),
   };

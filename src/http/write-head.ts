@@ -44,7 +44,7 @@ const beginning = (request: Request): string => {
   const plain = out.server === '' && out.date === '' && !out.withoutServer && !out.withoutDate;
   if (
     plain &&
-    request.location.core.tokens === 'on' &&
+    request.location.core.server_tokens === 'on' &&
     (out.statusLine === '' || out.statusLine === statusLine(status))
   ) {
     return usualBeginning(request, status);

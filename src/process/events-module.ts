@@ -34,10 +34,12 @@ const debugConnection: Parser<readonly string[]> = {
   repeats: true,
   parse(args, own = []) {
     const word = wordAt(args, 0);
-    if (args.scope.find(eventsKey)?.debug.add(word.text) !== true) {
-      args.fail(`host not found in debug_connection "${word.text}"`, word);
-    }
-    return [...own, word.text];
+    const debug = args.scope.find(eventsKey)?.debug;
+    if (!debug || debug.add(word.text)) return [...own, word.text];
+    const found = args.scope.load.addresses(word.text);
+    if (found.length === 0) args.fail(`host not found in debug_connection "${word.text}"`, word);
+    for (const address of found) debug.add(address);
+    return [...own, ...found];
   },
 };
 

@@ -8,6 +8,7 @@ import type { Invocation } from './invocation.ts';
 import { type Listeners, openListeners } from './listeners.ts';
 import { PidFile } from './pid-file.ts';
 import { ProcessLog, Witness } from './process-log.ts';
+import { useLinearRegexps } from './regexp-engine.ts';
 import { ReloadQueue } from './reload-queue.ts';
 import { Serving } from './serving.ts';
 import { listenToSignals } from './signals.ts';
@@ -39,6 +40,7 @@ export class Single {
   #ended: (code: number) => void = () => undefined;
 
   constructor(start: SingleStart) {
+    useLinearRegexps();
     this.#start = start;
     this.#log = start.log;
     this.#listeners = start.listeners;

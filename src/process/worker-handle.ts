@@ -1,7 +1,9 @@
 /** One worker process as the master sees it. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { isToMaster, type ToWorker, type WorkerStart } from './messages.ts';
+import { LINEAR_REGEXPS } from './regexp-engine.ts';
 
 /** What the master is told about a worker. */
 export interface WorkerEvents {
@@ -27,7 +29,7 @@ export interface WorkerSpawn {
  * Regular expressions that backtrack without end fall back to V8's linear engine, and a young generation of
  * this size lets a request's short-lived strings die before they are copied.
  */
-const EXEC_ARGV = ['--enable-experimental-regexp-engine-on-excessive-backtracks', '--max-semi-space-size=32'];
+const EXEC_ARGV = [LINEAR_REGEXPS, '--max-semi-space-size=32'];
 /** 0 to 2 are the standard streams, 3 is the channel. */
 const FIRST_SOCKET = 4;
 

@@ -47,6 +47,7 @@ export const connect = (u: Upstream): void => {
   attempts.push(attempt);
   u.attempt = attempt;
   u.attemptStarted = now;
+  u.failed = false;
   if (u.requestSent) reset(u);
   const peer = source?.pick(u.request);
   u.peer = peer;

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import type { Handler } from '../kit/http-backend.ts';
 import { reply, sayConnection } from '../kit/http-backend.ts';
 import { closedAt, settle, startPool } from '../kit/pool-bench.ts';
+import { freePorts } from '../kit/ports.ts';
 import { until } from '../kit/wait.ts';
 import type { Wire } from '../kit/wire.ts';
 
@@ -40,6 +41,13 @@ describe('the pool', () => {
     await settle();
     assert.equal(bench.backend.open, 2);
     assert.equal(await bench.asked(), 3, 'the most recently used is taken first');
+  });
+
+  test('keeps the connection of an attempt that follows a refused one', async (t) => {
+    const [dead] = await freePorts(1);
+    const bench = await startPool(t, { upstream: `server 127.0.0.1:${dead} weight=100 max_fails=0;` });
+    assert.equal(await bench.asked(), 1);
+    assert.equal(await bench.asked(), 1);
   });
 
   test('drops a connection that the backend closes while it is idle', async (t) => {
