@@ -30,11 +30,14 @@ const pool: Check = (args) => {
   if (bytes % 16 !== 0) args.fail('the pool size must be a multiple of 16', args.words[0]);
 };
 
+const invalidValue = (args: Args): never => args.failDirective('invalid value', args.words[0]);
+
 /** A size that is one of `powers`, written as nginx lists them. */
 const oneOf =
   (powers: readonly string[]): Check =>
   (args) => {
     const bytes = parseSize(wordAt(args, 0).text);
+    if (bytes === undefined) invalidValue(args);
     if (powers.some((power) => parseSize(power) === bytes)) return;
     args.failDirective(`must be ${powers.slice(0, -1).join(', ')}, or ${powers.at(-1)}`, args.words[0]);
   };
@@ -44,8 +47,6 @@ const lowat =
   (directive: string): Check =>
   (args) =>
     args.warn(`"${directive}" is not supported, ignored`);
-
-const invalidValue = (args: Args): never => args.failDirective('invalid value', args.words[0]);
 
 /** By directive. */
 export const CHECKS: Readonly<Record<string, Check>> = {

@@ -7,7 +7,7 @@
 import { INFO } from '../log/levels.ts';
 import { ownText, standsAt } from '../net/latin1.ts';
 import { internName, KNOWN } from './header-names.ts';
-import type { HeaderName } from './headers.ts';
+import type { HeaderName, HeadersIn } from './headers.ts';
 import { type ValidHost, validateHost } from './host.ts';
 import type { Request } from './request.ts';
 import { logRequest } from './request-log.ts';
@@ -25,6 +25,12 @@ const refuse = (status: number, reason: string): number => {
   refusal = reason;
   return status;
 };
+
+/** What nginx says behind the reason, by what it was reading. */
+const IN_LINE = ' while reading client request line';
+const IN_HEADERS = ' while reading client request headers';
+
+const refuseHeaders = (status: number, reason: string): number => refuse(status, reason + IN_HEADERS);
 
 const METHOD = /^[A-Z_-]+$/;
 /** A path that is taken as it stands: without escapes, dots at the start of a segment, doubled slashes, fragment. */
@@ -124,7 +130,7 @@ const parseUnusual = (request: Request, written: string, mergeSlashes: boolean):
   const status = setTarget(request, target, mergeSlashes);
   if (status !== 0 || host === undefined) return status;
   const valid = validateHost(host);
-  if (!valid) return refuse(400, 'client sent invalid host in request line');
+  if (!valid) return refuse(400, `client sent invalid host in request line${IN_LINE}`);
   request.headers.host = valid.host;
   request.headers.port = valid.port;
   return 0;
@@ -195,7 +201,8 @@ export const parseHeaders = (
     let end = text.indexOf('\r', position);
     if (end !== lf - 1) {
       if (end < 0 || end > lf) end = lf;
-      else if (end === position || !isAll(text, CR, end, lf)) return invalidLine(text, position, end);
+      else if (end === position || !isAll(text, CR, end, lf))
+        return invalidLine(text, position, valueEnd(text, position, end));
     }
     if (nul >= 0 && nul >= position && nul < end)
       return invalidLine(text, position, badCharacter(text, position));
@@ -227,11 +234,11 @@ export const parseHeaders = (
       logRequest(
         request,
         INFO,
-        `client sent invalid header line: "${text.slice(begin, Math.max(to, colon))}"`,
+        `client sent invalid header line: "${text.slice(begin, Math.max(to, colon))}"${IN_HEADERS}`,
       );
       continue;
     }
-    if (names.length >= rules.max_headers) return refuse(494, 'client sent too many header lines');
+    if (names.length >= rules.max_headers) return refuseHeaders(494, 'client sent too many header lines');
     names.push(name);
     values.push(value);
     starts.push(from === colon + 2 && to === end && end === lf - 1 ? begin : -1);
@@ -244,7 +251,16 @@ export const parseHeaders = (
 
 const invalidLine = (text: string, from: number, at: number): number => {
   const code = text.charCodeAt(at).toString(16).padStart(2, '0');
-  return refuse(400, `client sent invalid header line: "${text.slice(from, at)}\\x${code}..."`);
+  return refuseHeaders(400, `client sent invalid header line: "${text.slice(from, at)}\\x${code}..."`);
+};
+
+/** Where the value of the line ends before a CR at `at` that no LF follows: before the spaces in front of it. */
+const valueEnd = (text: string, position: number, at: number): number => {
+  const colon = text.indexOf(':', position);
+  if (colon < 0 || colon > at || text.slice(colon + 1, at).trim() === '') return at;
+  let end = at;
+  while (text.charCodeAt(end - 1) === SPACE) end--;
+  return end;
 };
 
 const isAll = (text: string, c: number, from: number, to: number): boolean => {
@@ -263,8 +279,14 @@ const badCharacter = (text: string, start: number): number => {
   return text.indexOf('\0', at);
 };
 
-const duplicate = (name: string, value: string, before: string): number =>
-  refuse(400, `client sent duplicate header line: "${name}: ${value}", previous value: "${name}: ${before}"`);
+/** The second line of a header that may come once, against the line at `before`. */
+const duplicate = ({ names, values }: HeadersIn, what: string, before: number): number => {
+  const line = (at: number): string => `"${names[at]?.text}: ${values[at]}"`;
+  return refuseHeaders(
+    400,
+    `client sent duplicate ${what}: ${line(names.length - 1)}, previous value: ${line(before)}`,
+  );
+};
 
 /** Headers that may come once only. */
 const UNIQUE = new Uint8Array(256);
@@ -284,20 +306,23 @@ for (const known of [
   UNIQUE[known] = 1;
 }
 
+/** The largest off_t. */
+const LONGEST_BODY = 2n ** 63n - 1n;
+
+const isLength = (value: string): boolean =>
+  /^\d+$/.test(value) && (value.length < 16 || BigInt(value) <= LONGEST_BODY);
+
 const noteKnown = (request: Request, known: number, value: string, sink: HostSink): number => {
   const headers = request.headers;
   if (known === KNOWN.host) {
     if (headers.hostIndex >= 0) {
-      return refuse(
-        400,
-        `client sent duplicate host header: "Host: ${value}", previous value: "Host: ${headers.values[headers.hostIndex]}"`,
-      );
+      return duplicate(headers, 'host header', headers.hostIndex);
     }
     headers.hostIndex = headers.names.length - 1;
     let valid = sink.lastValidHost;
     if (!valid || value !== sink.lastHost) {
       valid = validateHost(value);
-      if (!valid) return refuse(400, 'client sent invalid host header');
+      if (!valid) return refuseHeaders(400, 'client sent invalid host header');
       sink.lastHost = ownText(value);
       sink.lastValidHost = valid;
     }
@@ -320,12 +345,10 @@ const noteKnown = (request: Request, known: number, value: string, sink: HostSin
   if (UNIQUE[known] !== 1) return 0;
   const last = headers.names.length - 1;
   for (let i = 0; i < last; i++) {
-    if (headers.names[i]?.known === known) {
-      return duplicate(headers.names[last]?.text ?? '', value, headers.values[i] ?? '');
-    }
+    if (headers.names[i]?.known === known) return duplicate(headers, 'header line', i);
   }
   if (known === KNOWN['content-length']) {
-    if (!/^\d{1,15}$/.test(value)) return refuse(400, 'client sent invalid "Content-Length" header');
+    if (!isLength(value)) return refuseHeaders(400, 'client sent invalid "Content-Length" header');
     headers.contentLength = Number(value);
   } else if (known === KNOWN['transfer-encoding']) {
     headers.transferEncoding = value;
@@ -339,28 +362,43 @@ const noteKnown = (request: Request, known: number, value: string, sink: HostSin
 export const checkHeaders = (request: Request, allowConnect: boolean): number => {
   const headers = request.headers;
   if (headers.hostIndex < 0 && request.version > 1000) {
-    return refuse(400, 'client sent HTTP/1.1 request without "Host" header');
+    return refuseHeaders(400, 'client sent HTTP/1.1 request without "Host" header');
   }
   if (headers.transferEncoding !== undefined) {
     if (request.version < 1001) {
-      return refuse(400, 'client sent HTTP/1.0 request with "Transfer-Encoding" header');
+      return refuseHeaders(400, 'client sent HTTP/1.0 request with "Transfer-Encoding" header');
     }
     if (headers.transferEncoding.toLowerCase() !== 'chunked') {
-      return refuse(501, `client sent unknown "Transfer-Encoding": "${headers.transferEncoding}"`);
+      return refuseHeaders(501, `client sent unknown "Transfer-Encoding": "${headers.transferEncoding}"`);
     }
     if (headers.contentLength >= 0) {
-      return refuse(400, 'client sent "Content-Length" and "Transfer-Encoding" headers at the same time');
+      return refuseHeaders(
+        400,
+        'client sent "Content-Length" and "Transfer-Encoding" headers at the same time',
+      );
     }
     headers.chunked = true;
   }
   if (request.method === 'CONNECT') {
-    if (request.version !== 1001 || !allowConnect) return refuse(405, 'client sent CONNECT method');
+    if (request.version !== 1001 || !allowConnect) return refuseHeaders(405, 'client sent CONNECT method');
     if (headers.contentLength > 0 || headers.chunked)
-      return refuse(400, 'client sent CONNECT request with body');
+      return refuseHeaders(400, 'client sent CONNECT request with body');
   }
-  if (request.method === 'TRACE') return refuse(405, 'client sent TRACE method');
+  if (request.method === 'TRACE') return refuseHeaders(405, 'client sent TRACE method');
   return 0;
 };
+
+/** How much of a header line fits into a line of the log. */
+const LOGGED = 1748;
+
+/** `room`: what of the line would have been in the last buffer. */
+const tooLong = (text: string, position: number, room: number): number =>
+  refuseHeaders(
+    494,
+    room === 0
+      ? 'client sent too large request'
+      : `client sent too long header line: "${text.slice(position, position + Math.min(room, LOGGED))}..."`,
+  );
 
 /**
  * Whether the head fits nginx's buffers: `client_header_buffer_size` first, then at most `number` of `size`;
@@ -385,12 +423,8 @@ export const checkBuffers = (
     if (line > 0 && (length === 1 || (length === 2 && text.charCodeAt(position) === 13)) && lf >= 0) return 0;
     if (used + length > capacity) {
       if (length > large.size || taken >= large.count) {
-        return line === 0
-          ? refuse(414, 'client sent too long URI')
-          : refuse(
-              494,
-              `client sent too long header line: "${text.slice(position, Math.min(next, position + 1748))}..."`,
-            );
+        if (line === 0) return refuse(414, `client sent too long URI${IN_LINE}`);
+        return tooLong(text, position, taken < large.count ? large.size : capacity - used);
       }
       taken++;
       capacity = large.size;

@@ -46,6 +46,7 @@ const REASONS: Readonly<Record<number, string>> = {
 /** The titles of error pages where they are not the reason phrase. */
 const TITLES: Readonly<Record<number, readonly [title: string, line?: string]>> = {
   302: ['302 Found'],
+  401: ['401 Authorization Required'],
   414: ['414 Request-URI Too Large'],
   494: ['400 Request Header Or Cookie Too Large', 'Request Header Or Cookie Too Large'],
   495: ['400 The SSL certificate error', 'The SSL certificate error'],

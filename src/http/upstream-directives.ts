@@ -2,6 +2,7 @@
  * The directives that proxy_*, fastcgi_* and their like have in common: the rows of the table, named with a
  * prefix, and the settings of the engine that come of them.
  */
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import {
   type Args,
   type Conf,
@@ -43,20 +44,24 @@ const bind: Parser<Template | 'off'> = {
   arity: [1, 2],
   parse(args) {
     const [address, parameter] = args.words;
-    if (parameter?.text === 'transparent') {
-      args.fail(`the "transparent" parameter of "${args.name}" is not supported`, parameter);
-    }
-    if (parameter) args.fail(`invalid parameter "${parameter.text}"`, parameter);
-    if (address?.text === 'off') return 'off';
+    if (address?.text === 'off' && !parameter) return 'off';
     const value = templateAt(args, 0);
     if (value.constant !== undefined && !isAddress(value.constant)) {
       args.fail(`invalid address "${value.constant}"`, address);
     }
+    if (parameter?.text === 'transparent') {
+      args.fail(`the "transparent" parameter of "${args.name}" is not supported`, parameter);
+    }
+    if (parameter) args.fail(`invalid parameter "${parameter.text}"`, parameter);
     return value;
   },
 };
-const isAddress = (text: string): boolean =>
-  /^(\d{1,3}(\.\d{1,3}){3}|\[[\da-fA-F:.]+\])(:\d{1,5})?$|^[\da-fA-F]*:[\da-fA-F:.]+$/.test(text);
+/** A numeric address, v6 with brackets where a port follows. */
+const isAddress = (text: string): boolean => {
+  if (isIP(text) > 0) return true;
+  const [, v4 = '', v6 = '', port = '1'] = /^(?:([\d.]+)|\[([^\]]+)\])(?::(\d+))?$/.exec(text) ?? [];
+  return (isIPv4(v4) || isIPv6(v6)) && Number(port) >= 1 && Number(port) <= 65535;
+};
 
 /** Socket options that Node does not reach; they change how fast, not what. */
 const notReached = (parser: Parser<number>): Parser<number> => ({

@@ -55,9 +55,15 @@ describe('the same one byte at a time', () => {
     for (const { name, bytes, status } of cases) {
       test(`${name}: ${status}`, async () => {
         const wire = await proxy.connect();
-        for (let at = 0; at < bytes.length && !wire.ended; at++) {
+        let at = 0;
+        for (; at < bytes.length && !wire.ended && wire.pending === ''; at++) {
           wire.send(bytes.slice(at, at + 1));
           await new Promise(setImmediate);
+        }
+        if (wire.ended && wire.pending === '') {
+          // Refused before its last byte: the bytes behind made the close a reset, which takes the reply along.
+          assert.ok(status >= 400 && at < bytes.length);
+          return;
         }
         assert.equal((await wire.readMessage()).status, status);
         wire.close();

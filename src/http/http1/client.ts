@@ -5,64 +5,46 @@
 
 import type { ErrorLog } from '../../log/error-log.ts';
 import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
-import { beginsTls, serverName } from '../../net/client-hello.ts';
 import type { Connection, ConnectionHandler, SystemError } from '../../net/connection.ts';
-import { latin1, textOf } from '../../net/latin1.ts';
-import { monotonic, Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
+import { latin1 } from '../../net/latin1.ts';
+import { monotonic, wallClock } from '../../net/timers.ts';
 import { alpnList, opensslText, startTls, TlsConnection } from '../../net/tls.ts';
 import { errnoText } from '../../platform/errno.ts';
 import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
-import {
-  checkBuffers,
-  checkHeaders,
-  type HostSink,
-  headEnd,
-  parseHeaders,
-  parseRequestLine,
-  plausibleStart,
-  refusal,
-} from '../head.ts';
-import type { HeaderName } from '../headers.ts';
-import { type ValidHost, validateHost } from '../host.ts';
 import type { Server } from '../location.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
 import { type BodyReader, discardBody, logPrematureClose } from '../read-body.ts';
 import { type Peer, type ProxyProtocol, Request, type Stream, type Tunnel } from '../request.ts';
 import { logHead, logOf, logRequest } from '../request-log.ts';
+import type { ServerNames } from '../server-names.ts';
 import { ERROR } from '../verdict.ts';
-import { headText } from '../write-head.ts';
+import { BROKEN, Greeting, HANDSHAKE, WAITING } from './greeting.ts';
+import { HeadIntake, type IntakeOwner, MORE, REFUSED } from './head-intake.ts';
 import type { AddressConf, ClientHost } from './host.ts';
-import { INCOMPLETE, INVALID, parseProxyHeader } from './proxy-header.ts';
+import { ReplyWriter, type WriterOwner } from './reply-writer.ts';
 
 /** What the connection is doing. */
-const PROXY_HEADER = 0;
-const TLS_HELLO = 1;
-const TLS_HANDSHAKE = 2;
-const IDLE = 3;
-const HEAD = 4;
-const BUSY = 5;
-const BODY_REST = 6;
-const LINGER = 7;
-const TUNNEL = 8;
-const CLOSED = 9;
+const GREETING = 0;
+const TLS_HANDSHAKE = 1;
+const IDLE = 2;
+const HEAD = 3;
+const BUSY = 4;
+const BODY_REST = 5;
+const LINGER = 6;
+const TUNNEL = 7;
+const CLOSED = 8;
 
 /** What ALPN may choose from. */
 const PROTOCOLS = alpnList('http/1.1', 'http/1.0', 'http/0.9');
 
-/** Queued bytes from which on a producer is asked to stop. */
-const CONGESTED = 131072;
-/** A body piece up to this size joins the head in one string; larger ones go beside it. */
-const JOIN = 16384;
 /** How long an idle connection stays open when the worker drains, ms. */
 const DRAIN_GRACE = 500;
 /** How much of pipelined requests is read ahead of the present one. */
 const READ_AHEAD = 65536;
 
-const NO_NAMES: readonly HeaderName[] = [];
-
-export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
+export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwner {
   connection!: Connection;
   number = 0;
   requests = 0;
@@ -78,30 +60,21 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   peer: Peer | undefined = undefined;
   debugLog: ErrorLog | undefined = undefined;
   readonly counters: ClientCounters;
-  /** The server for what names none. */
-  #server: Server;
+  /** The server for what names none: the address's default, or the one that TLS was asked for. */
+  server: Server;
+  readonly #intake = new HeadIntake(this);
+  readonly #writer = new ReplyWriter(this);
+  #greeting: Greeting | undefined;
   #state: number;
   #request: Request | undefined = undefined;
   /** Text of an incomplete head, or of the next requests. */
   #pending = '';
-  #lineRead = false;
   /** A request is being answered in a loop that will look at what is pending. */
   #answering = false;
-  #headerStart = 0;
   #reader: BodyReader | undefined = undefined;
   /** Bytes of a body that nobody has asked for yet. */
   #held: Buffer | undefined = undefined;
   #bodyExpected = false;
-  #headText = '';
-  #headLength = 0;
-  #sentBefore = 0;
-  lastHost = '';
-  lastNames: readonly HeaderName[] = NO_NAMES;
-  lastValidHost: ValidHost | undefined = undefined;
-  #lastServer: Server | undefined = undefined;
-  #lastServerHost = '';
-  #sendTimer: Timer | undefined = undefined;
-  #unsent = 0;
   #finishing = false;
   #tunnel: Tunnel | undefined = undefined;
   #lingerUntil = 0;
@@ -113,8 +86,10 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     readonly address: AddressConf,
   ) {
     this.counters = host.counters;
-    this.#server = address.fallback;
-    this.#state = address.proxyProtocol ? PROXY_HEADER : address.tls ? TLS_HELLO : IDLE;
+    this.server = address.fallback;
+    const greets = address.proxyProtocol || address.tls !== undefined;
+    this.#greeting = greets ? new Greeting(address.proxyProtocol, address.tls !== undefined) : undefined;
+    this.#state = greets ? GREETING : IDLE;
   }
 
   /** Begins to serve an accepted connection. */
@@ -150,11 +125,8 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       case TUNNEL:
         this.#tunnel?.clientBytes(bytes.subarray(0, length));
         return;
-      case TLS_HELLO:
-        this.#readHello(bytes.subarray(0, length));
-        return;
-      case PROXY_HEADER:
-        this.#readProxyHeader(bytes, length);
+      case GREETING:
+        if (this.#greeting) this.#greet(this.#greeting, bytes, length);
         return;
       case LINGER:
         this.#lingerOn();
@@ -164,48 +136,28 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     }
   }
 
-  #readProxyHeader(bytes: Buffer, length: number): void {
-    const text = this.#pending + latin1(bytes, 0, length);
-    const found = parseProxyHeader(text);
-    if (found === INCOMPLETE) {
-      this.#pending = text;
-      return;
-    }
-    if (found === INVALID) {
-      const line = text.split(/[\r\n]/, 1)[0] ?? '';
-      this.#log(ERROR_LEVEL, `broken header: "${line}" while reading PROXY protocol`);
+  /** A PROXY header or the beginning of a handshake. */
+  #greet(greeting: Greeting, bytes: Buffer, length: number): void {
+    const found = greeting.read(bytes, length);
+    this.proxyProtocol = greeting.proxyProtocol;
+    if (found === WAITING) return;
+    if (found === BROKEN) {
+      this.#log(ERROR_LEVEL, `broken header: "${greeting.line}" while reading PROXY protocol`);
       this.#close();
       return;
     }
-    this.proxyProtocol = found.addresses;
-    this.#state = this.address.tls ? TLS_HELLO : IDLE;
-    this.#pending = '';
-    if (found.length < text.length) {
-      const rest = Buffer.from(text.slice(found.length), 'latin1');
-      this.onRead(rest, rest.length);
-    }
-  }
-
-  /** The first bytes on a TLS address: a hello, whose server name decides what is offered, or plain HTTP. */
-  #readHello(bytes: Buffer): void {
+    this.#greeting = undefined;
+    const { rest } = greeting;
     const { tls, names } = this.address;
-    const hello = this.#held ? Buffer.concat([this.#held, bytes]) : bytes;
-    this.#held = undefined;
-    if (!tls || !beginsTls(hello[0] ?? 0)) {
-      this.#state = IDLE;
-      this.#readHead(hello, hello.length);
+    if (found === HANDSHAKE && tls) {
+      if (greeting.host !== '') this.server = names.findForName(greeting.host);
+      this.#state = TLS_HANDSHAKE;
+      this.connection = startTls(this.connection, rest, tls(this.server), PROTOCOLS, this);
+      this.connection.timer.start(this.server.location.core.client_header_timeout);
       return;
     }
-    const name = serverName(hello);
-    if (name === undefined) {
-      this.#held = Buffer.from(hello);
-      return;
-    }
-    const host = name === '' ? undefined : validateHost(name);
-    if (host) this.#server = names.findForName(host.host);
-    this.#state = TLS_HANDSHAKE;
-    this.connection = startTls(this.connection, Buffer.from(hello), tls(this.#server), PROTOCOLS, this);
-    this.connection.timer.start(this.#server.location.core.client_header_timeout);
+    this.#state = IDLE;
+    if (rest.length > 0) this.#readHead(rest, rest.length);
   }
 
   /** Why a handshake has come to nothing. */
@@ -220,7 +172,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   }
 
   #logTls(reason: string): void {
-    const log = this.debugLog ?? this.#server.location.errorLog;
+    const log = this.debugLog ?? this.server.location.errorLog;
     if (log.level < INFO) return;
     const message = `${reason} while SSL handshaking, client: ${this.remoteAddress}, server: ${this.address.text}`;
     log.write(INFO, message, this.number);
@@ -272,118 +224,37 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
    * character `before` on; `bytes` is only used for what stands behind the head.
    */
   #parse(text: string, bytes: Buffer | undefined, before: number, length: number): void {
-    let start = 0;
-    let request = this.#request;
-    const { core } = (request?.server ?? this.#server).location;
-    if (!this.#lineRead) {
-      while (text.charCodeAt(start) === 13 || text.charCodeAt(start) === 10) start++;
-      if (start === text.length && !request) return;
-      const lf = text.indexOf('\n', start);
-      if (!request) request = this.#newRequest();
-      if (text.length - start > core.client_header_buffer_size) {
-        const status = checkBuffers(
-          text,
-          start,
-          text.length,
-          core.client_header_buffer_size,
-          core.headerBuffers,
-        );
-        if (status !== 0) {
-          this.#refuse(request, status, text, start);
-          return;
-        }
-      }
-      if (lf < 0) {
-        if (!plausibleStart(text, start)) {
-          this.#refuse(
-            request,
-            400,
-            text,
-            start,
-            'client sent invalid method while reading client request line',
-          );
-          return;
-        }
-        this.#pending = start === 0 ? text : text.slice(start);
-        return;
-      }
-      const status = parseRequestLine(request, text, start, lf, core.merge_slashes);
-      if (status !== 0) {
-        this.#refuse(request, status);
-        return;
-      }
-      this.#lineRead = true;
-      this.#headerStart = lf + 1 - start;
-      if (request.headers.host !== '') this.chooseServer(request, request.headers.host);
-      if (request.version < 1000) {
-        request.requestLength = lf + 1 - start;
-        this.#dispatch(request, text, lf + 1, bytes, before, length);
-        return;
-      }
-    } else if (request && text.length > core.client_header_buffer_size) {
-      const status = checkBuffers(text, 0, text.length, core.client_header_buffer_size, core.headerBuffers);
-      if (status !== 0) {
-        this.#refuse(request, status);
-        return;
-      }
+    const intake = this.#intake;
+    const found = intake.read(text);
+    if (found === MORE) {
+      this.#pending = intake.rest;
+      return;
     }
+    const { request } = intake;
     if (!request) return;
-    const from = start + this.#headerStart;
-    if (!hasBlankLine(text, from)) {
-      this.#pending = start === 0 ? text : text.slice(start);
-      return;
-    }
-    const status = parseHeaders(request, text, from, request.server.location.core, this);
-    if (status !== 0) {
-      this.#refuse(request, status);
-      return;
-    }
-    const end = headEnd;
-    request.requestLength = end - start;
-    if (request.headers.host === '') this.chooseServer(request, '');
-    const checked = checkHeaders(request, false);
-    if (checked !== 0) {
-      this.#refuse(request, checked);
-      return;
-    }
-    this.#dispatch(request, text, end, bytes, before, length);
+    if (found === REFUSED) this.#refuse(request, intake.status, intake.reason);
+    else this.#dispatch(request, text, intake.end, bytes, before, length);
   }
 
-  #newRequest(): Request {
-    const request = new Request(this, this.#server, undefined, this.host.slots);
+  get names(): ServerNames {
+    return this.address.names;
+  }
+
+  newRequest(): Request {
+    const request = new Request(this, this.server, undefined, this.host.slots);
     request.startedAt = wallClock();
     request.started = monotonic();
     this.requests++;
     this.#request = request;
-    this.#lineRead = false;
-    this.#sentBefore = this.connection.sent;
-    this.#headLength = 0;
+    this.#writer.begin();
     this.throttled = false;
     this.connection.timer.start(request.location.core.client_header_timeout);
     this.counters.request();
     return request;
   }
 
-  chooseServer(request: Request, host: string): number {
-    const { names } = this.address;
-    if (names.single) return 0;
-    let server = this.#lastServer;
-    if (!server || host !== this.#lastServerHost) {
-      server = names.find(host, request, this.#server);
-      // With patterns the request keeps what they captured: they are asked each time.
-      if (!names.patterns) {
-        this.#lastServer = server;
-        this.#lastServerHost = host;
-      }
-    }
-    request.server = server;
-    request.location = server.location;
-    return 0;
-  }
-
   /** A head that is not a request: answered, and the connection is closed. */
-  #refuse(request: Request, status: number, text = '', start = 0, reason = refusal): void {
-    if (text !== '') request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
+  #refuse(request: Request, status: number, reason: string): void {
     if (request.method === '') request.method = 'GET';
     request.keepAlive = false;
     request.lingering = status === 494;
@@ -510,16 +381,15 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   // ---- the reply
 
   get sent(): number {
-    return this.connection.sent - this.#sentBefore;
+    return this.#writer.sent;
   }
 
-  /** Bytes of the reply's head. */
   get headLength(): number {
-    return this.#headLength;
+    return this.#writer.headLength;
   }
 
   get congested(): boolean {
-    return this.throttled || (this.connection.blocked && this.connection.queued >= CONGESTED);
+    return this.throttled || this.#writer.congested;
   }
 
   get broken(): boolean {
@@ -527,14 +397,11 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   }
 
   writeHead(request: Request): void {
-    this.#headText = headText(request);
-    this.#headLength = this.#headText.length;
+    this.#writer.writeHead(request);
   }
 
   writeInterim(_request: Request, status: string, lines: readonly string[]): void {
-    let text = `HTTP/1.1 ${status}\r\n`;
-    for (let i = 0; i < lines.length; i += 2) text += `${lines[i]}: ${lines[i + 1]}\r\n`;
-    this.connection.writeText(`${text}\r\n`);
+    this.#writer.writeInterim(status, lines);
   }
 
   writeText(request: Request, text: string): void {
@@ -542,42 +409,14 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       this.write(request, Buffer.from(text, 'latin1'), LAST | OWNED);
       return;
     }
-    request.bodySent += text.length;
-    const head = this.#headText;
-    this.#headText = '';
-    if (!this.connection.writeText(head + text)) this.#watchSending(request);
+    this.#writer.writeText(request, text);
     request.outputDone = true;
   }
 
   write(request: Request, bytes: Data, flags: number): void {
     if (this.broken) return;
-    const length = request.headerOnly ? 0 : bytes.length;
-    const last = (flags & LAST) !== 0;
-    let head = this.#headText;
-    this.#headText = '';
-    let tail = '';
-    if (request.chunkedOut && !request.headerOnly) {
-      if (length > 0) {
-        head += `${length.toString(16)}\r\n`;
-        tail = '\r\n';
-      }
-      if (last)
-        tail += request.out.trailers === undefined ? '0\r\n\r\n' : `0\r\n${lines(request.out.trailers)}\r\n`;
-    }
-    let free = true;
-    if (length === 0) {
-      if (head !== '' || tail !== '') free = this.connection.writeText(head + tail);
-    } else if (length <= JOIN) {
-      request.bodySent += length;
-      free = this.connection.writeText(head + textOf(bytes) + tail);
-    } else {
-      request.bodySent += length;
-      if ((flags & OWNED) === 0) free = this.connection.writeCopy(head, bytes);
-      else free = head === '' ? this.connection.writeBytes(bytes) : this.connection.writeBoth(head, bytes);
-      if (tail !== '') free = this.connection.writeText(tail);
-    }
-    if (!free) this.#watchSending(request);
-    if (!last) return;
+    this.#writer.write(request, bytes, flags);
+    if ((flags & LAST) === 0) return;
     request.outputDone = true;
     if (request.finalizing) {
       request.finalizing = false;
@@ -585,23 +424,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     }
   }
 
-  /** Something is queued: the client has send_timeout to take some of it. */
-  #watchSending(request: Request): void {
-    this.#sendTimer ??= new Timer(this);
-    this.#unsent = this.connection.unsent;
-    this.#sendTimer.start(request.location.core.send_timeout);
-  }
-
-  /** The send timer has run out. */
-  onTimer(timer: Timer): void {
-    const request = this.#request;
-    const { unsent } = this.connection;
-    if (!request || unsent === 0) return;
-    if (unsent < this.#unsent) {
-      this.#unsent = unsent;
-      timer.start(request.location.core.send_timeout);
-      return;
-    }
+  sendingTimedOut(request: Request): void {
     logRequest(request, INFO, 'client timed out (110: Connection timed out) while sending to client');
     this.#timedOut(request);
   }
@@ -615,7 +438,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   }
 
   onDrain(): void {
-    this.#sendTimer?.stop();
+    this.#writer.drained();
     const request = this.#request;
     if (this.#state === TUNNEL) {
       this.#tunnel?.clientDrained();
@@ -630,14 +453,10 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   // ---- the end of a request
 
   finish(request: Request): void {
-    if (this.#headText !== '') {
-      const text = this.#headText;
-      this.#headText = '';
-      this.connection.writeText(text);
-    }
+    this.#writer.flushHead();
     if (this.connection.blocked && this.connection.queued > 0 && !this.broken) {
       this.#finishing = true;
-      this.#watchSending(request);
+      this.#writer.watch(request);
       return;
     }
     this.#finished(request);
@@ -710,7 +529,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
       return;
     }
     this.#request = undefined;
-    this.#lineRead = false;
+    this.#intake.reset();
     this.#reader = undefined;
     this.#held = undefined;
     this.counters.waiting(1);
@@ -736,13 +555,13 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   /** More bytes to throw away: another lingering_timeout, but no longer than lingering_time in all. */
   #lingerOn(): void {
     const left = this.#lingerUntil - monotonic();
-    const { lingering_timeout: timeout } = (this.#request?.location ?? this.#server.location).core;
+    const { lingering_timeout: timeout } = (this.#request?.location ?? this.server.location).core;
     if (left <= 0) this.#close();
     else this.connection.timer.start(Math.min(timeout, left));
   }
 
   abort(request: Request): void {
-    this.#headText = '';
+    this.#writer.dropHead();
     this.#end(request);
     this.#close();
   }
@@ -752,7 +571,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     else if (this.#state === HEAD) this.counters.reading(-1);
     if (this.#state === CLOSED) return;
     this.#state = CLOSED;
-    this.#sendTimer?.remove();
+    this.#writer.remove();
     this.connection.close();
   }
 
@@ -789,8 +608,12 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
         }
         this.#close();
         return;
-      case TLS_HELLO:
-        this.#logTls(this.#held ? 'peer closed connection in SSL handshake' : 'client closed connection');
+      case GREETING:
+        if (this.#greeting?.inHandshake) {
+          this.#logTls(
+            this.#greeting.begun ? 'peer closed connection in SSL handshake' : 'client closed connection',
+          );
+        }
         this.#close();
         return;
       case TLS_HANDSHAKE:
@@ -811,7 +634,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   onClose(): void {
     const state = this.#state;
     const request = this.#request;
-    this.#sendTimer?.remove();
+    this.#writer.remove();
     if (state === TLS_HANDSHAKE) this.#logHandshake(this.connection.error);
     if (state <= IDLE) this.counters.waiting(-1);
     else if (state === HEAD) {
@@ -843,13 +666,15 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
   onTimeout(): void {
     const request = this.#request;
     switch (this.#state) {
-      case TLS_HELLO:
+      case GREETING:
+        if (this.#greeting?.inHandshake) this.#logTls('client timed out (110: Connection timed out)');
+        this.#close();
+        return;
       case TLS_HANDSHAKE:
         this.#logTls('client timed out (110: Connection timed out)');
         this.#close();
         return;
       case IDLE:
-      case PROXY_HEADER:
         this.#close();
         return;
       case HEAD:
@@ -896,11 +721,7 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     this.connection.timer.stop();
     const early = this.#pending;
     this.#pending = '';
-    if (this.#headText !== '') {
-      const text = this.#headText;
-      this.#headText = '';
-      this.connection.writeText(text);
-    }
+    this.#writer.flushHead();
     this.connection.resume();
     if (early !== '') tunnel.clientBytes(Buffer.from(early, 'latin1'));
   }
@@ -932,20 +753,3 @@ export class Client implements ConnectionHandler, Stream, HostSink, TimerOwner {
     if (log.level >= level) log.write(level, `${message}, client: ${this.remoteAddress}`, this.number);
   }
 }
-
-const lines = (trailers: readonly string[]): string => {
-  let text = '';
-  for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
-  return text;
-};
-
-const hasBlankLine = (text: string, from: number): boolean => {
-  if (text.endsWith('\r\n\r\n')) return true;
-  if (text.indexOf('\r\n\r\n', from - 2) >= 0) return true;
-  for (let lf = text.indexOf('\n', from - 1); lf >= 0; lf = text.indexOf('\n', lf + 1)) {
-    let next = lf + 1;
-    while (text.charCodeAt(next) === 13) next++;
-    if (text.charCodeAt(next) === 10) return true;
-  }
-  return false;
-};

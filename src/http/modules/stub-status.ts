@@ -45,7 +45,7 @@ export const stubStatusModule = httpModule({
   name: 'http_stub_status',
   directives: {
     stub_status: directive<boolean>(
-      { arity: [0, 1], parse: shareCounters },
+      { arity: [0, 1], repeats: true, parse: shareCounters },
       { in: ['server', 'location'], initial: false, merge: (own) => own ?? false },
     ),
   },

@@ -1,0 +1,161 @@
+/** The heads of a client's requests, from text that may come in pieces; refused as early as nginx refuses them. */
+import {
+  checkBuffers,
+  checkHeaders,
+  type HostSink,
+  headEnd,
+  parseHeaders,
+  parseRequestLine,
+  plausibleStart,
+  refusal,
+} from '../head.ts';
+import type { HeaderName } from '../headers.ts';
+import type { ValidHost } from '../host.ts';
+import type { Server } from '../location.ts';
+import type { Request } from '../request.ts';
+import type { ServerNames } from '../server-names.ts';
+
+/** What reading came to: more is needed, a head is complete, or it is refused with `status`. */
+export const MORE = 0;
+export const COMPLETE = 1;
+export const REFUSED = 2;
+
+/** Who makes requests and knows the servers that they may go to. */
+export interface IntakeOwner {
+  newRequest(): Request;
+  readonly names: ServerNames;
+  /** The server for what names none. */
+  readonly server: Server;
+}
+
+const CR = 13;
+const LF = 10;
+const NO_NAMES: readonly HeaderName[] = [];
+
+export class HeadIntake implements HostSink {
+  /** The request whose head is being read, from its first byte on. */
+  request: Request | undefined = undefined;
+  /** With COMPLETE: where the head ends in the text. */
+  end = 0;
+  /** With MORE: the text that the next piece is to follow. */
+  rest = '';
+  /** With REFUSED: the status, and why, for the log. */
+  status = 0;
+  reason = '';
+  lastHost = '';
+  lastValidHost: ValidHost | undefined = undefined;
+  lastNames: readonly HeaderName[] = NO_NAMES;
+  #lastServer: Server | undefined = undefined;
+  #lastServerHost = '';
+  #lineRead = false;
+  #headerStart = 0;
+
+  constructor(readonly owner: IntakeOwner) {}
+
+  /** The next head begins. */
+  reset(): void {
+    this.request = undefined;
+    this.#lineRead = false;
+  }
+
+  /** Reads on in `text`, which begins with what was left as `rest`. */
+  read(text: string): number {
+    let start = 0;
+    if (!this.#lineRead) {
+      while (text.charCodeAt(start) === CR || text.charCodeAt(start) === LF) start++;
+      if (start === text.length && !this.request) return this.#more('');
+      this.request ??= this.owner.newRequest();
+      const found = this.#readLine(this.request, text, start);
+      if (found !== COMPLETE) return found;
+      if (this.request.version < 1000) {
+        this.end = this.#headerStart + start;
+        this.request.requestLength = this.#headerStart;
+        return COMPLETE;
+      }
+    }
+    const { request } = this;
+    if (!request) return MORE;
+    if (start === 0 && !this.#fits(request, text, start)) return this.#refuse(this.status, refusal);
+    return this.#readHeaders(request, text, start);
+  }
+
+  /** The request line: COMPLETE when it has been read. */
+  #readLine(request: Request, text: string, start: number): number {
+    const { core } = request.server.location;
+    if (!this.#fits(request, text, start)) {
+      request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
+      return this.#refuse(this.status, refusal);
+    }
+    const lf = text.indexOf('\n', start);
+    if (lf < 0) {
+      if (plausibleStart(text, start)) return this.#more(start === 0 ? text : text.slice(start));
+      request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
+      return this.#refuse(400, 'client sent invalid method while reading client request line');
+    }
+    const status = parseRequestLine(request, text, start, lf, core.merge_slashes);
+    if (status !== 0) return this.#refuse(status, refusal);
+    this.#lineRead = true;
+    this.#headerStart = lf + 1 - start;
+    if (request.headers.host !== '') this.chooseServer(request, request.headers.host);
+    return COMPLETE;
+  }
+
+  /** Whether what there is of the head fits the configured buffers; else `status` says how it is refused. */
+  #fits(request: Request, text: string, start: number): boolean {
+    const { client_header_buffer_size: first, headerBuffers } = request.server.location.core;
+    if (text.length - start <= first) return true;
+    this.status = checkBuffers(text, start, text.length, first, headerBuffers);
+    return this.status === 0;
+  }
+
+  #readHeaders(request: Request, text: string, start: number): number {
+    const from = start + this.#headerStart;
+    if (!hasBlankLine(text, from)) return this.#more(start === 0 ? text : text.slice(start));
+    const status = parseHeaders(request, text, from, request.server.location.core, this);
+    if (status !== 0) return this.#refuse(status, refusal);
+    this.end = headEnd;
+    request.requestLength = headEnd - start;
+    if (request.headers.host === '') this.chooseServer(request, '');
+    const checked = checkHeaders(request, false);
+    return checked === 0 ? COMPLETE : this.#refuse(checked, refusal);
+  }
+
+  chooseServer(request: Request, host: string): number {
+    const { names, server: fallback } = this.owner;
+    if (names.single) return 0;
+    let server = this.#lastServer;
+    if (!server || host !== this.#lastServerHost) {
+      server = names.find(host, request, fallback);
+      // With patterns the request keeps what they captured: they are asked each time.
+      if (!names.patterns) {
+        this.#lastServer = server;
+        this.#lastServerHost = host;
+      }
+    }
+    request.server = server;
+    request.location = server.location;
+    return 0;
+  }
+
+  #more(rest: string): number {
+    this.rest = rest;
+    return MORE;
+  }
+
+  #refuse(status: number, reason: string): number {
+    this.status = status;
+    this.reason = reason;
+    return REFUSED;
+  }
+}
+
+const hasBlankLine = (text: string, from: number): boolean => {
+  if (text.endsWith('\r\n\r\n')) return true;
+  if (text.indexOf('\r\n\r\n', from - 2) >= 0) return true;
+  for (let lf = text.indexOf('\n', from - 1); lf >= 0; lf = text.indexOf('\n', lf + 1)) {
+    let next = lf + 1;
+    while (text.charCodeAt(next) === CR) next++;
+    if (text.charCodeAt(next) === LF) return true;
+  }
+  return false;
+};
