@@ -97,6 +97,9 @@ class Compiler {
     location.confs = (module) => this.conf(level, module);
     location.core = this.conf(level, core) as CoreConf;
     location.errorLogConf = this.#values(level, errorLogModule).error_log as typeof location.errorLogConf;
+    const { specs, main } = location.errorLogConf;
+    for (const { target } of main ? [] : specs)
+      if (target.kind === 'file') this.build.logFiles.add(target.path);
     for (const module of this.#active) {
       const conf = this.conf(level, module) as never;
       for (const phase in module.phases) {
@@ -149,7 +152,12 @@ class Compiler {
         regexes.push(location);
         continue;
       }
-      const kind = location.kind === 'exact' ? exact : location.kind === 'named' ? named : prefixes;
+      if (location.kind === 'named') {
+        // The first of a name is the one: nginx does not look for others.
+        if (!named.has(location.name)) named.set(location.name, location);
+        continue;
+      }
+      const kind = location.kind === 'exact' ? exact : prefixes;
       if (kind.has(location.name)) throw new ConfError(`duplicate location "${location.name}"`, place);
       kind.set(location.name, location);
     }

@@ -5,6 +5,8 @@ const SLASH = 0x2f;
 
 /** What stands behind the last dot of the URI's last segment; '' when there is none or the segment begins with it. */
 export const extensionOf = (uri: string): string => {
+  // Searching from the front is several times as fast, and most paths of a proxy have no dot.
+  if (uri.indexOf('.') < 0) return '';
   const dot = uri.lastIndexOf('.');
   if (dot < 2 || uri.charCodeAt(dot - 1) === SLASH || uri.indexOf('/', dot) >= 0) return '';
   return uri.slice(dot + 1);

@@ -166,7 +166,7 @@ export const httpBlock = (modules: () => readonly AnyHttpModule[], complete: (bu
           const server = serverOf(args);
           for (const listen of parseListen(args, args.scope.load.addresses)) {
             if (server.listens.some((other) => other.spec.key === listen.spec.key)) {
-              args.fail(`a duplicate listen ${wordAt(args, 0).text}`);
+              args.fail(`a duplicate listen ${listen.spec.key}`);
             }
             args.scope.need(HTTP).addListen(args, server, listen);
           }

@@ -176,7 +176,7 @@ export const parseListen = (args: Args, lookup: Lookup): readonly Listen[] => {
     } else if (text === 'reuseport') {
       options.reuseport = true;
       set = true;
-    } else if (text.startsWith('ipv6only=')) {
+    } else if (text.startsWith('ipv6only=o')) {
       if (text !== 'ipv6only=on' && text !== 'ipv6only=off')
         args.fail(`invalid ipv6only flags "${text.slice(9)}"`, word);
       options.ipv6only = text.endsWith('on');

@@ -48,7 +48,7 @@ const checkNesting = (args: Args, spec: Spec, outer: Location): void => {
   if (outer.kind === 'named')
     args.fail(`location "${spec.name}" cannot be inside the named location "${outer.name}"`);
   if (spec.kind === 'named') args.fail(`named location "${spec.name}" can be on the server level only`);
-  if (spec.kind !== 'regex' && outer.kind !== 'regex' && !spec.name.startsWith(outer.name)) {
+  if (spec.kind !== 'regex' && !spec.name.startsWith(outer.name)) {
     args.fail(`location "${spec.name}" is outside location "${outer.name}"`);
   }
 };

@@ -9,6 +9,10 @@ export interface ServerName {
   readonly regex: Regex | undefined;
 }
 
+/** Whether a name that is no pattern can be told apart: without `..`, and with `*` at one end at most. */
+export const isServerName = (text: string): boolean =>
+  !text.includes('..') && !/[*\0]/.test(text.replace(/^\*\.(?=[^*]*$)|\.\*$/, ''));
+
 export class ServerNames {
   readonly #exact = new Map<string, Server>();
   /** `.example.com` for `*.example.com`. */
@@ -31,8 +35,11 @@ export class ServerNames {
       else if (text.startsWith('*.')) put(this.#heads, text.slice(1), server, text);
       else if (text.endsWith('.*')) put(this.#tails, text.slice(0, -1), server, text);
       else if (text.startsWith('.')) {
-        put(this.#exact, text.slice(1), server, text);
-        put(this.#heads, text, server, text);
+        if (this.#exact.has(text.slice(1)) || this.#heads.has(text)) conflict(text);
+        else {
+          this.#exact.set(text.slice(1), server);
+          this.#heads.set(text, server);
+        }
       } else put(this.#exact, text, server, text);
     }
   }

@@ -1,5 +1,6 @@
 /** The http protocol as a service of the process: its listening sockets, its client connections, its end. */
 import net from 'node:net';
+import { ConfError } from '../config/contract.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import { ConfiguredErrorLog } from '../log/error-log-file.ts';
 import { ALERT, CRIT } from '../log/levels.ts';
@@ -12,9 +13,10 @@ import type { AddressBuild, HttpBuild } from './build.ts';
 import type { ClientCounters } from './counters.ts';
 import { Client } from './http1/client.ts';
 import type { AddressConf, ClientHost, DebugClient } from './http1/host.ts';
+import type { Server } from './location.ts';
 import type { AnyHttpModule } from './module.ts';
 import { tlsOf } from './modules/ssl.ts';
-import { ServerNames } from './server-names.ts';
+import { isServerName, type ServerName, ServerNames } from './server-names.ts';
 import { makeTempFolders } from './temp-folders.ts';
 
 /** One listening socket, and the addresses that come in on it. */
@@ -25,18 +27,34 @@ interface Socket {
   readonly byAddress: ReadonlyMap<string, AddressConf>;
 }
 
-const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
-  const names = address.servers.flatMap((server) =>
-    server.names.map((name) => [name, server.runtime] as const),
+/** What a server without `server_name` is called. */
+const UNNAMED: readonly ServerName[] = [{ text: '', regex: undefined }];
+
+/** The names that requests to an address are told apart by. With one server they only matter for what patterns capture. */
+const namesAt = ({ servers }: AddressBuild): readonly (readonly [ServerName, Server])[] => {
+  if (servers.length === 1 && !servers[0]?.names.some(({ regex }) => regex)) return [];
+  return servers.flatMap(({ names, runtime }) =>
+    (names.length > 0 ? names : UNNAMED).map((name) => [name, runtime] as const),
   );
-  const warn = (name: string): void =>
-    build.scope.load.warn(`conflicting server name "${name}" on ${address.listen.spec.key}, ignored`);
+};
+
+const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
+  const at = address.listen.spec.key;
+  const names = namesAt(address);
+  const shared = address.servers.length > 1;
+  for (const [{ text, regex }] of names) {
+    if (shared && !regex && !isServerName(text))
+      throw new ConfError(`invalid server name or wildcard "${text}" on ${at}`, undefined);
+  }
+  const warn = (name: string): void => {
+    if (shared) build.scope.load.warn(`conflicting server name "${name}" on ${at}, ignored`);
+  };
   const fallback = address.fallback.runtime;
   return {
     names: new ServerNames(fallback, names, warn),
     fallback,
     proxyProtocol: address.listen.proxyProtocol,
-    text: address.listen.spec.key,
+    text: at,
     tls: address.listen.ssl ? (server) => tlsOf(server, fallback) : undefined,
   };
 };

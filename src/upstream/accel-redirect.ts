@@ -34,6 +34,9 @@ export const accelRedirect = (
     const name = names[i];
     if (name && (REDIRECTED & (1 << name.kind)) !== 0) copy(name, values[i] ?? '');
   }
+  const { out } = request;
+  out.withoutServer = false;
+  out.withoutDate = false;
   const text = head.value(ACCEL_REDIRECT) ?? '';
   if (text.startsWith('@')) {
     namedLocation(request, text);

@@ -91,13 +91,17 @@ export class ReplyWriter implements TimerOwner {
     let tail = '';
     if (request.chunkedOut && !request.headerOnly) {
       if (length > 0) {
-        head += `${length.toString(16)}\r\n`;
+        const size = `${length.toString(16)}\r\n`;
+        head += size;
         tail = '\r\n';
+        // As in nginx, $body_bytes_sent counts the framing too.
+        request.bodySent += size.length;
       }
       if ((flags & LAST) !== 0) {
         const { trailers } = request.out;
         tail += trailers === undefined ? '0\r\n\r\n' : `0\r\n${trailerLines(trailers)}\r\n`;
       }
+      request.bodySent += tail.length;
     }
     let free = true;
     if (length === 0) {

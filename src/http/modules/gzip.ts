@@ -16,7 +16,9 @@ const power = (least: number, most: number, names: string): Parser<number> => ({
   arity: 1,
   parse(args: Args) {
     const word = wordAt(args, 0);
-    const exponent = Math.log2(parseSize(word.text) ?? 0);
+    const bytes = parseSize(word.text);
+    if (bytes === undefined) return args.failDirective('invalid value', word);
+    const exponent = Math.log2(bytes);
     if (!Number.isInteger(exponent) || exponent < least || exponent > most) {
       return args.failDirective(`must be ${names}`, word);
     }

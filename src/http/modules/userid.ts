@@ -1,7 +1,7 @@
 /** `userid`: a cookie that tells clients apart (ngx_http_userid_filter). */
 import { type Context, directive, type Parser } from '../../config/contract.ts';
 import { parseSec } from '../../config/numbers.ts';
-import { enumOf, num, str, wordAt, wordsOf } from '../../config/parsers.ts';
+import { enumOf, num, str, withArity, wordAt, wordsOf } from '../../config/parsers.ts';
 import { ERROR, NOTICE } from '../../log/levels.ts';
 import { wallClock } from '../../net/timers.ts';
 import { HTTP } from '../build.ts';
@@ -39,7 +39,10 @@ const mark: Parser<string> = {
   },
 };
 
-const flags = wordsOf('off', 'secure', 'httponly', 'samesite=strict', 'samesite=lax', 'samesite=none');
+const flags = withArity(
+  [1, 2, 3],
+  wordsOf('off', 'secure', 'httponly', 'samesite=strict', 'samesite=lax', 'samesite=none'),
+);
 
 interface UseridConf {
   readonly userid: 'off' | 'log' | 'v1' | 'on';

@@ -42,12 +42,9 @@ class Ids {
 }
 const ids = new Ids();
 
-const PROTOCOLS: Readonly<Record<number, string>> = {
-  1000: 'HTTP/1.0',
-  1001: 'HTTP/1.1',
-  2000: 'HTTP/2.0',
-  3000: 'HTTP/3.0',
-};
+/** nginx names every minor version that a client sends. */
+const protocolOf = ({ version }: Request): string | undefined =>
+  version < 1000 ? undefined : `HTTP/${Math.floor(version / 1000)}.${version % 1000}`;
 
 const contentLength = ({ headers, body }: Request): Value => {
   if (headers.contentLength >= 0) return `${headers.contentLength}`;
@@ -120,7 +117,7 @@ export const requestVariables: Definitions = {
   request_port: { get: ({ headers }) => (headers.port > 0 ? `${headers.port}` : '') },
   is_request_port: { get: ({ headers }) => (headers.port > 0 ? ':' : '') },
   server_name: { get: (request) => request.server.name },
-  server_protocol: { get: (request) => (request.target === '' ? undefined : PROTOCOLS[request.version]) },
+  server_protocol: { get: (request) => (request.target === '' ? undefined : protocolOf(request)) },
   remote_user: { get: (request) => basicCredentials(request.headers)?.user },
   limit_rate: {
     changeable: true,
