@@ -586,7 +586,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
           this.#failBodyByClose(request);
         } else if (request?.upstream && request.producer) {
           request.producer.abortOutput(request);
-        } else if (request && !request.producer && !request.headerSent && !request.complete) {
+        } else if (request && !request.headerSent && !request.complete) {
           // It waits in a phase (limit_req and its like) for an answer that nobody will read.
           logPrematureClose(request);
           terminate(request, 499);
