@@ -6,7 +6,7 @@ import { enterLocation } from './enter-location.ts';
 import { programName } from './identity.ts';
 import { limitRate } from './limit-rate.ts';
 import { LAST, NOTHING, OWNED } from './output.ts';
-import { FIND_CONFIG, REWRITE, SERVER_REWRITE } from './phase-numbers.ts';
+import { REWRITE, SERVER_REWRITE } from './phase-numbers.ts';
 import { discardBody } from './read-body.ts';
 import type { Request } from './request.ts';
 import { logRequest } from './request-log.ts';
@@ -159,12 +159,6 @@ export const namedLocation = (request: Request, name: string): Verdict => {
   request.handler = 0;
   request.stream.runPhases(request);
   return DONE;
-};
-
-/** Searches the locations again for the request's URI, without a new request (`rewrite ... last`). */
-export const searchAgain = (request: Request): void => {
-  request.phase = FIND_CONFIG;
-  request.handler = 0;
 };
 
 /**

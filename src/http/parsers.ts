@@ -1,5 +1,5 @@
 /** Parsers for values that only an http block knows: templates, the like of `if=$x`. */
-import { type Args, inherit, type Parser } from '../config/contract.ts';
+import type { Args, Parser } from '../config/contract.ts';
 import { parseSize } from '../config/numbers.ts';
 import { wordAt } from '../config/parsers.ts';
 import { HTTP } from './build.ts';
@@ -28,8 +28,6 @@ export const sizeTemplate: Parser<Template> = {
 };
 
 /** True when any of the values is neither empty nor "0" (nginx's predicates). */
-export type Predicate = (request: Request) => boolean;
-
 export const predicate: Parser<readonly Template[]> = {
   arity: { min: 1, max: Number.POSITIVE_INFINITY },
   repeats: true,
@@ -43,5 +41,3 @@ export const holds = (templates: readonly Template[], request: Request): boolean
   }
   return false;
 };
-
-export { inherit };

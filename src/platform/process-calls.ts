@@ -38,18 +38,11 @@ export const setPriority = (nice: number): void => {
 };
 
 const PR_SET_DUMPABLE = 4;
-const PR_SET_KEEPCAPS = 8;
 
 /** Allows a core file after the user was changed. Throws SystemError. */
 export const allowCoreDump = (): void => {
   const call: KoffiFunc<Int> = libc().library.func('int prctl(int option, long a, long b, long c, long d)');
   check('prctl(PR_SET_DUMPABLE)', call(PR_SET_DUMPABLE, 1, 0, 0, 0));
-};
-
-/** Whether capabilities survive the change of the user (`proxy_bind ... transparent`). Throws SystemError. */
-export const keepCapabilities = (on: boolean): void => {
-  const call: KoffiFunc<Int> = libc().library.func('int prctl(int option, long a, long b, long c, long d)');
-  check('prctl(PR_SET_KEEPCAPS, 1)', call(PR_SET_KEEPCAPS, on ? 1 : 0, 0, 0, 0));
 };
 
 /** The groups of a user, `gid` among them, become this process's. Throws SystemError. */

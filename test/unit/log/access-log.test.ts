@@ -8,11 +8,6 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import type { AccessLogSpec } from '../../../src/log/access-log.ts';
-import {
-  AccessLogBuffers,
-  type AccessLogKind,
-  parseAccessLogParameters,
-} from '../../../src/log/access-log-words.ts';
 import { LogRegistry } from '../../../src/log/registry.ts';
 
 let folder = '';
@@ -25,9 +20,6 @@ const spec = (rest: Partial<AccessLogSpec> = {}): AccessLogSpec => ({
   ...rest,
 });
 const read = (): string => readFileSync(join(folder, 'a.log'), 'latin1');
-const fail = (reason: string): never => {
-  throw new Error(reason);
-};
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-access-'));
@@ -139,49 +131,5 @@ describe('a log that cannot be written', { skip: !existsSync('/dev/full') }, () 
       /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d \[alert\] \d+#0: write\(\) to "\/dev\/full" failed \(28: No space left on device\)\n$/,
     );
     assert.ok(Number(stdout) < 64 << 20, stdout);
-  });
-});
-
-const parameters: readonly (readonly [
-  words: readonly string[],
-  kind: AccessLogKind,
-  result: object | string,
-])[] = [
-  [[], 'file', { buffer: 0, flush: 0, gzip: 0, condition: undefined }],
-  [
-    ['buffer=32k', 'flush=5m', 'if=$loggable'],
-    'file',
-    { buffer: 32768, flush: 300_000, gzip: 0, condition: '$loggable' },
-  ],
-  [['gzip'], 'file', { buffer: 65536, flush: 0, gzip: 1, condition: undefined }],
-  [['buffer=4k', 'gzip=9'], 'file', { buffer: 4096, flush: 0, gzip: 9, condition: undefined }],
-  [['buffer=0'], 'file', 'invalid buffer size "0"'],
-  [['buffer=x'], 'file', 'invalid buffer size "x"'],
-  [['flush=0'], 'file', 'invalid flush time "0"'],
-  [['flush=5s'], 'file', 'no buffer is defined for access_log "/a.log"'],
-  [['gzip=10'], 'file', 'invalid compression level "10"'],
-  [['gzipped'], 'file', 'invalid parameter "gzipped"'],
-  [['buffer=1k'], 'variables', 'buffered logs cannot have variables in name'],
-  [['buffer=1k'], 'syslog', 'logs to syslog cannot be buffered'],
-];
-
-describe('parameters of access_log', () => {
-  for (const [words, kind, result] of parameters) {
-    it(`${words.join(' ')} to a ${kind}`, () => {
-      const parse = (): unknown => parseAccessLogParameters(words, '/a.log', kind, fail);
-      if (typeof result === 'string') assert.throws(parse, { message: result });
-      else assert.deepEqual(parse(), result);
-    });
-  }
-
-  it('must agree for one file', () => {
-    const buffers = new AccessLogBuffers();
-    buffers.check(spec(), 'a.log', fail);
-    buffers.check(spec({ buffer: 10 }), 'a.log', fail);
-    buffers.check(spec({ buffer: 10 }), 'a.log', fail);
-    buffers.check(spec(), 'a.log', fail);
-    assert.throws(() => buffers.check(spec({ buffer: 11 }), 'a.log', fail), {
-      message: 'access_log "a.log" already defined with conflicting parameters',
-    });
   });
 });
