@@ -101,7 +101,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.remoteAddress = socket.remoteAddress ?? '';
     this.unix = socket.remoteAddress === undefined;
     this.remotePort = socket.remotePort ?? 0;
-    this.localAddress = socket.localAddress ?? '';
+    this.localAddress = socket.localAddress ?? (this.unix ? this.address.text : '');
     this.localPort = socket.localPort ?? 0;
     this.debugLog = this.host.debugLog(this);
     this.counters.accept();
@@ -608,7 +608,10 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
         return;
       case IDLE:
         if (this.requests > 0) {
-          this.#log(INFO, `client ${this.remoteAddress} closed keepalive connection`);
+          const log = this.debugLog ?? this.host.log;
+          if (log.level >= INFO) {
+            log.write(INFO, `client ${this.remoteAddress} closed keepalive connection`, this.number);
+          }
         }
         this.#close();
         return;

@@ -21,7 +21,11 @@ const ipv4 = (text: string, at: number): string => [0, 1, 2, 3].map((i) => text.
 
 const word = (text: string, at: number): number => (text.charCodeAt(at) << 8) | text.charCodeAt(at + 1);
 
+/** What an IPv4 address within IPv6 begins with. */
+const MAPPED = '\0\0\0\0\0\0\0\0\0\0\xff\xff';
+
 const ipv6 = (text: string, at: number): string => {
+  if (text.startsWith(MAPPED, at)) return `::ffff:${ipv4(text, at + 12)}`;
   const words = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => word(text, at + i * 2).toString(16));
   const url = new URL(`http://[${words.join(':')}]/`);
   return url.hostname.slice(1, -1);
@@ -73,7 +77,7 @@ export const parseProxyHeader = (text: string): ProxyHeader | typeof INCOMPLETE 
   if (end + 2 > LONGEST) return INVALID;
   if (text.startsWith('PROXY UNKNOWN')) return { addresses: undefined, length: end + 2 };
   const match = V1.exec(text);
-  if (!match) return INVALID;
+  if (!match || Number(match[3]) > 65535 || Number(match[4]) > 65535) return INVALID;
   const [all, sourceAddress = '', serverAddress = '', sourcePort, serverPort] = match;
   return {
     length: all.length,

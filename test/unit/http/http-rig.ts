@@ -3,7 +3,7 @@ import type { ConfError } from '../../../src/config/contract.ts';
 import { type Loaded, load } from '../../../src/config/loader.ts';
 import { recorded } from '../../../src/config/source.ts';
 import { HTTP, type HttpBuild, type ServerBuild } from '../../../src/http/build.ts';
-import { type Location, Server } from '../../../src/http/location.ts';
+import { Location, Server } from '../../../src/http/location.ts';
 import { Request, type Stream } from '../../../src/http/request.ts';
 import type { ErrorLog } from '../../../src/log/error-log.ts';
 import { DEBUG } from '../../../src/log/levels.ts';
@@ -114,6 +114,7 @@ export const requestTo = (server: Server, slots = 0, facts: StreamFacts = {}): R
 /** A request that has no configuration around it but a log. */
 export const bareRequest = (log: LogLines = new LogLines()): Request => {
   const server = new Server();
-  server.location = { errorLog: log } as Location;
+  server.location = new Location('server', '', false, undefined, false);
+  server.location.errorLog = log;
   return requestTo(server);
 };
