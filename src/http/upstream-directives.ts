@@ -14,6 +14,7 @@ import {
 import { bufs, flag, msec, num, path, size, strings, wordsOf } from '../config/parsers.ts';
 import { Reason } from '../config/reason.ts';
 import { IGNORE, NEXT, type UpstreamConf } from '../upstream/contract.ts';
+import { kindsOf } from '../upstream/reply-name.ts';
 import { HTTP } from './build.ts';
 import { sizeTemplate, templateAt } from './parsers.ts';
 import type { Template } from './template.ts';
@@ -149,6 +150,7 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
   checkBuffers(conf, own.prefix, largest, busyBuffersSize, maxTempFileSize);
   const tempPath = conf.tempPath ?? { path: own.tempFolder, levels: [1, 2] };
   scope.find(HTTP)?.tempFolders.add(tempPath.path);
+  const hidden = hiddenHeaders(own.hidden, conf.hideHeader, conf.passHeader);
   return {
     connectTimeout: conf.connectTimeout,
     sendTimeout: conf.sendTimeout,
@@ -170,7 +172,8 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
     passRequestHeaders: conf.passRequestHeaders,
     passRequestBody: conf.passRequestBody,
     ignoreHeaders: bits(IGNORE, conf.ignoreHeaders),
-    hidden: hiddenHeaders(own.hidden, conf.hideHeader, conf.passHeader),
+    hidden,
+    hiddenKinds: kindsOf(hidden),
     bind: conf.bind === 'off' ? undefined : conf.bind,
     limitRate: conf.limitRate,
     method: own.method,

@@ -129,6 +129,8 @@ export interface UpstreamConf {
   readonly ignoreHeaders: number;
   /** Lower-case names that are not passed to the client, defaults and hide/pass worked in. */
   readonly hidden: ReadonlySet<string>;
+  /** The same for the names that have a kind (reply-name.ts), a bit each: most lines of most replies. */
+  readonly hiddenKinds: number;
   readonly bind: Template | undefined;
   /** Bytes a second read from the upstream; undefined without a limit. */
   readonly limitRate: Template | undefined;

@@ -106,10 +106,11 @@ const copyHead = (u: Upstream): void => {
   const { head, request, conf } = u;
   const { names, values } = head;
   const { out } = request;
-  const { hidden } = conf;
+  const { hidden, hiddenKinds } = conf;
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
-    if (!name || hidden.has(name.lower)) continue;
+    if (!name) break;
+    if (name.kind === PLAIN ? hidden.has(name.lower) : (hiddenKinds & (1 << name.kind)) !== 0) continue;
     const value = values[i] ?? '';
     if (name.kind === PLAIN) out.lines.push(name.text, value);
     else copyLine(u, name, value);

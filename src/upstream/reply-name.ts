@@ -81,6 +81,13 @@ export const REDIRECTED = bits(
   ACCEPT_RANGES,
 );
 
+/** The kinds that a set of lower-case names has, a bit each. */
+export const kindsOf = (names: ReadonlySet<string>): number => {
+  let mask = 0;
+  for (const name of names) mask |= 1 << (KINDS.get(name) ?? PLAIN);
+  return mask & ~(1 << PLAIN);
+};
+
 /** A name as a peer writes it. */
 export interface ReplyName {
   readonly text: string;

@@ -69,6 +69,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   #request: Request | undefined = undefined;
   /** Text of an incomplete head, or of the next requests. */
   #pending = '';
+  /** The time for the head that is being read runs already. */
+  #headTimed = false;
   /** A request is being answered in a loop that will look at what is pending. */
   #answering = false;
   #reader: BodyReader | undefined = undefined;
@@ -226,11 +228,15 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   #parse(text: string, bytes: Buffer | undefined, before: number, length: number): void {
     const intake = this.#intake;
     const found = intake.read(text);
+    const { request } = intake;
     if (found === MORE) {
       this.#pending = intake.rest;
+      if (request && !this.#headTimed) {
+        this.#headTimed = true;
+        this.connection.timer.start(request.location.core.client_header_timeout);
+      }
       return;
     }
-    const { request } = intake;
     if (!request) return;
     if (found === REFUSED) this.#refuse(request, intake.status, intake.reason);
     else this.#dispatch(request, text, intake.end, bytes, before, length);
@@ -248,7 +254,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.#request = request;
     this.#writer.begin();
     this.throttled = false;
-    this.connection.timer.start(request.location.core.client_header_timeout);
+    this.#headTimed = false;
     this.counters.request();
     return request;
   }
