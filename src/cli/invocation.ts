@@ -1,11 +1,13 @@
 /** From options to what reading a configuration needs. */
 import { existsSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { builtInPaths } from '../config/loader.ts';
 import { toByteString } from '../platform/byte-path.ts';
 import type { Invocation } from '../process/invocation.ts';
 import type { Options } from './arguments.ts';
 import { PATHS, RELATIVE } from './paths.ts';
+
+const PACKAGED_LOGS = { accessLog: PATHS.accessLog };
 
 const against = (base: string, path: string): string => (isAbsolute(path) ? path : join(base, path));
 
@@ -22,7 +24,9 @@ export const invocationOf = (options: Options): Invocation => {
   const conf = options.conf ?? (own ? defaultConf(prefix) : PATHS.conf);
   // Without -p, nginx resolves a relative -c against its own prefix; a user means the folder they are in.
   const file = against(own || options.conf === undefined ? prefix : relativeBase(prefix, conf), conf);
-  const errorLog = options.errorLog ?? (own ? RELATIVE.errorLog : PATHS.errorLog);
+  // A prefix without a folder for logs has none of its own: they go where the packages put them.
+  const ownLogs = own && (existsSync(join(prefix, 'logs')) || !existsSync(dirname(PATHS.errorLog)));
+  const errorLog = options.errorLog ?? (ownLogs ? RELATIVE.errorLog : PATHS.errorLog);
   const bytes = toByteString(file);
   return {
     file: bytes,
@@ -31,7 +35,7 @@ export const invocationOf = (options: Options): Invocation => {
     globals: options.globals === undefined ? undefined : toByteString(options.globals),
     errorLog: errorLog === 'stderr' || errorLog === '' ? 'stderr' : toByteString(against(prefix, errorLog)),
     pidFile: toByteString(own ? join(prefix, RELATIVE.pid) : PATHS.pid),
-    builtIn: own ? builtInPaths(toByteString(prefix)) : PATHS,
+    builtIn: own ? { ...builtInPaths(toByteString(prefix)), ...(ownLogs ? {} : PACKAGED_LOGS) } : PATHS,
   };
 };
 
