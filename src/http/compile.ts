@@ -40,7 +40,7 @@ const rowsOf = (module: AnyHttpModule): ModuleRows => {
 class Compiler {
   readonly #rows: readonly ModuleRows[];
   readonly #numbers: ReadonlyMap<AnyModule, number>;
-  readonly #derived = new Map<Values, unknown>();
+  readonly #derived = new Set<Values>();
   /** The modules that have something to say for each location. */
   readonly #active: readonly AnyHttpModule[];
 
@@ -82,11 +82,10 @@ class Compiler {
   conf(level: Level, module: AnyHttpModule): unknown {
     const values = this.#values(level, module);
     if (!module.derive) return values;
-    const known = this.#derived.get(values);
-    if (known !== undefined) return known;
-    const conf = Object.assign({ ...values }, module.derive(values as never, level.scope));
-    this.#derived.set(values, conf);
-    return conf;
+    if (this.#derived.has(values)) return values;
+    this.#derived.add(values);
+    // Into the merged values themselves: inner levels look at the rows' names only.
+    return Object.assign(values, module.derive(values as never, level.scope));
   }
 
   /** Fills a location with the configurations and handlers of all modules. */
