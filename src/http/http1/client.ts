@@ -579,6 +579,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.#state = CLOSED;
     this.#writer.remove();
     this.connection.close();
+    // What is queued still goes out, but not for longer than a client may take over any reply.
+    if (this.connection.queued > 0) this.connection.timer.start(this.server.location.core.send_timeout);
   }
 
   // ---- what happens to the connection
@@ -679,6 +681,9 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   onTimeout(): void {
     const request = this.#request;
     switch (this.#state) {
+      case CLOSED:
+        this.connection.destroy();
+        return;
       case GREETING:
         if (this.#greeting?.inHandshake) this.#logTls('client timed out (110: Connection timed out)');
         this.#close();
