@@ -56,7 +56,7 @@ export class PeerConnection implements ConnectionHandler {
   discard(): void {
     this.parking = undefined;
     this.connection.handler = nobody;
-    if (!this.connection.closed) this.connection.close();
+    if (!this.connection.closed) this.connection.destroy();
   }
 
   onRead(): void {
