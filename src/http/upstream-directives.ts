@@ -223,3 +223,15 @@ const checkBuffers = (
     );
   }
 };
+
+/**
+ * Whether the `X_pass` that stands in the block `written` holds at `scope` too: only an `if` or `limit_except`
+ * takes the handler of the location around it.
+ */
+export const passApplies = (written: Scope, scope: Scope): boolean => {
+  let at: Scope | undefined = scope;
+  while (at && at !== written && (at.context === 'if-in-location' || at.context === 'limit_except')) {
+    at = at.parent;
+  }
+  return at === written;
+};

@@ -1,3 +1,4 @@
+/** How the program was called: plain data that the master hands to its workers. */
 import type { BuiltInPaths } from '../config/contract.ts';
 
 /** How the program was called, as far as reading its configuration goes. Plain data: workers are given it. */

@@ -34,14 +34,6 @@ export const fastcgiPass: Parser<Pass | undefined> = {
   },
 };
 
-/** Whether requests that end in `scope` go where `pass` says: its own block, and `if` and `limit_except` in it. */
-export const appliesIn = (pass: Pass, scope: Scope): boolean => {
-  let at: Scope | undefined = scope;
-  while (at && at !== pass.scope && (at.context === 'if-in-location' || at.context === 'limit_except'))
-    at = at.parent;
-  return at === pass.scope;
-};
-
 /**
  * The group that an address made of variables means: an upstream block by its name, or a numeric address or unix
  * socket. A status when there is none, after the reason has been logged.

@@ -6,9 +6,9 @@ import { FastcgiProtocol } from '../../upstream/protocols/fastcgi/protocol.ts';
 import { startUpstream } from '../../upstream/upstream.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
-import { ANYWHERE, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
+import { ANYWHERE, passApplies, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
 import { PathSplit, params, splitPattern, withDefaults } from './fastcgi-params.ts';
-import { appliesIn, fastcgiPass, groupAt, type Pass } from './fastcgi-pass.ts';
+import { fastcgiPass, groupAt, type Pass } from './fastcgi-pass.ts';
 
 /** Lines of a reply that are for this program, not for its client. */
 const HIDDEN = [
@@ -63,7 +63,7 @@ export const fastcgi = httpModule({
 
   content(conf, { build, scope }) {
     const pass = conf.fastcgi_pass;
-    if (!pass || !appliesIn(pass, scope)) return undefined;
+    if (!pass || !passApplies(pass.scope, scope)) return undefined;
     const { upstream } = conf;
     const protocol = new FastcgiProtocol(
       { keep: conf.fastcgi_keep_conn, catchStderr: conf.fastcgi_catch_stderr },

@@ -81,11 +81,3 @@ export const proxyPass: Parser<Pass | undefined> = {
     return pass;
   },
 };
-
-/** Whether requests that end in `scope` go where `pass` says: its own block, and blocks inside without a path of their own. */
-export const appliesIn = (pass: Pass, scope: Scope): boolean => {
-  let at: Scope | undefined = scope;
-  while (at && at !== pass.scope && (at.context === 'if-in-location' || at.context === 'limit_except'))
-    at = at.parent;
-  return at === pass.scope;
-};

@@ -10,9 +10,10 @@ import { startUpstream } from '../../upstream/upstream.ts';
 import { type Handler, httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
+import { passApplies } from '../upstream-directives.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
 import { type Derived, derive, directives } from './proxy-conf.ts';
-import { appliesIn, DEFAULT_PORT, type Pass, withoutScheme } from './proxy-pass.ts';
+import { DEFAULT_PORT, type Pass, withoutScheme } from './proxy-pass.ts';
 
 const INTERNAL_SERVER_ERROR = 500;
 const BAD_GATEWAY = 502;
@@ -90,7 +91,7 @@ export const proxy = httpModule({
   derive,
   variables,
   content({ proxy_pass: pass, upstream, settings }, { scope }) {
-    return pass && appliesIn(pass, scope) ? fixedHandler(pass, { upstream, settings }) : undefined;
+    return pass && passApplies(pass.scope, scope) ? fixedHandler(pass, { upstream, settings }) : undefined;
   },
 });
 export type ProxyConf = ConfOf<typeof proxy>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { resolve } from '../../../src/config/contract.ts';
-import { appliesIn } from '../../../src/http/modules/proxy-pass.ts';
+import { passApplies } from '../../../src/http/upstream-directives.ts';
 import { ConfRig, makeRequest, proxy } from './conf-rig.ts';
 
 type Statement = readonly [name: string, ...words: string[]];
@@ -207,9 +207,9 @@ describe('what blocks inside inherit', () => {
     const inner = rig.location('prefix', '/a/b', outer);
     const { proxy_pass: pass } = resolve(proxy, [rig.http, outer]);
     assert.ok(pass);
-    assert.ok(appliesIn(pass, outer));
-    assert.ok(appliesIn(pass, test));
-    assert.ok(!appliesIn(pass, inner));
+    assert.ok(passApplies(pass.scope, outer));
+    assert.ok(passApplies(pass.scope, test));
+    assert.ok(!passApplies(pass.scope, inner));
     assert.equal(rig.build.locations.get(outer)?.autoRedirect, true);
     assert.equal(rig.build.locations.get(inner)?.autoRedirect, false);
   });
