@@ -20,6 +20,7 @@ const refuse = (request: Request): boolean => {
   request.refused = 0;
   request.headerSent = false;
   request.sink = request.stream;
+  request.lastFilter = undefined;
   request.producer = undefined;
   producer?.abortOutput(request);
   finalize(request, specialResponse(request, status));

@@ -29,8 +29,8 @@ export type Phase = (typeof PHASES)[number];
 export type Handler = (request: Request) => Verdict;
 
 /**
- * Sees the reply's head before it is sent and may change it. To change the body too, put a sink of your own
- * before the request's: `request.sink = new MySink(request.sink)`. A filter that sets `request.refused` to a
+ * Sees the reply's head before it is sent and may change it. To change the body too, it puts in a filter of its
+ * own: `appendFilter(request, new MyFilter())`, see filter-chain.ts. A filter that sets `request.refused` to a
  * status ends the reply: `sendHeader` answers false, and that status's error page takes its place.
  */
 export type HeaderFilter = (request: Request) => void;

@@ -15,6 +15,15 @@ export interface BodySink {
   write(request: Request, bytes: Data, flags: number): void;
 }
 
+/** A sink that changes the body, or looks at it, and hands it on; filter-chain.ts puts it in its place. */
+export interface BodyFilter extends BodySink {
+  /** Where the body goes from here. */
+  next: BodySink;
+}
+
+/** The next of a filter that stands in no chain yet. */
+export const NOWHERE: BodySink = { write: () => undefined };
+
 /**
  * Who makes a reply's body. After a write it looks at `request.congested`: when true it stops until
  * `resumeOutput` is called.

@@ -10,7 +10,7 @@ import type { RequestBody } from './body.ts';
 import type { ClientCounters } from './counters.ts';
 import { HeadersIn, HeadersOut } from './headers.ts';
 import type { Location, Server } from './location.ts';
-import type { BodySink, Producer } from './output.ts';
+import type { BodyFilter, BodySink, Producer } from './output.ts';
 import type { BodyReader } from './read-body.ts';
 
 /** What a request needs of the connection that carries it. */
@@ -129,6 +129,8 @@ export class Request {
   readonly out: HeadersOut = new HeadersOut();
   /** The first sink of the reply's body. */
   sink: BodySink;
+  /** The last filter that changes what the body says; see filter-chain.ts. */
+  lastFilter: BodyFilter | undefined = undefined;
   producer: Producer | undefined = undefined;
   body: RequestBody | undefined = undefined;
   /** The exchange with an upstream server, the latest one. */

@@ -3,9 +3,10 @@ import { type Args, type Context, directive, type Parser } from '../../config/co
 import { parseSize } from '../../config/numbers.ts';
 import { bufs, enumOf, flag, num, size, wordAt, wordsOf } from '../../config/parsers.ts';
 import { type DeflateOptions, type Deflater, type Output, takeDeflater } from '../deflater.ts';
+import { appendCoder } from '../filter-chain.ts';
 import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
 import { type HeaderFilter, httpModule } from '../module.ts';
-import { type BodySink, type Data, FLUSH, LAST, NOTHING } from '../output.ts';
+import { type BodyFilter, type Data, FLUSH, LAST, NOTHING, NOWHERE } from '../output.ts';
 import { contextKey, type Request } from '../request.ts';
 import { type AcceptConf, type Disabled, disabledParser, gzipOk, PROXIED } from './gzip-accept.ts';
 
@@ -33,14 +34,14 @@ interface Ratio {
 }
 const RATIO = contextKey<Ratio>('gzip');
 
-class GzipSink implements BodySink, Ratio, Output {
+class GzipSink implements BodyFilter, Ratio, Output {
+  next = NOWHERE;
   taken = 0;
   given = 0;
   #deflater: Deflater | undefined;
 
   constructor(
     readonly request: Request,
-    readonly next: BodySink,
     options: DeflateOptions,
   ) {
     this.#deflater = takeDeflater(options);
@@ -99,8 +100,8 @@ const makeFilter = (conf: GzipConf, deflate: DeflateOptions): HeaderFilter => {
     if (!hasType(types, out.contentType)) return;
     if (vary) out.add('Vary', 'Accept-Encoding');
     if (!gzipOk(request, conf)) return;
-    const sink = new GzipSink(request, request.sink, fitted(deflate, contentLength));
-    request.sink = sink;
+    const sink = new GzipSink(request, fitted(deflate, contentLength));
+    appendCoder(request, sink);
     request.setContext<Ratio>(RATIO, sink);
     out.contentEncoding = 'gzip';
     out.contentLength = -1;

@@ -2,9 +2,10 @@
 import { type Args, type Context, directive, type Parser } from '../../config/contract.ts';
 import { wordAt } from '../../config/parsers.ts';
 import { HTTP } from '../build.ts';
+import { appendFilter } from '../filter-chain.ts';
 import { httpDate, parseHttpDate } from '../http-date.ts';
 import { type HeaderFilter, httpModule } from '../module.ts';
-import { type BodySink, type Data, LAST } from '../output.ts';
+import { type BodyFilter, type Data, LAST, NOWHERE } from '../output.ts';
 import type { Request } from '../request.ts';
 import type { Template } from '../template.ts';
 import { EXPIRES_OFF, type Expires, expiresParser, setExpires } from './expires.ts';
@@ -86,9 +87,10 @@ const addLine = (request: Request, { name, lower, value }: Line): void => {
 };
 
 /** Adds the trailer lines when the body has come to its end: their variables may tell of it. */
-class TrailerSink implements BodySink {
+class TrailerSink implements BodyFilter {
+  next = NOWHERE;
+
   constructor(
-    readonly next: BodySink,
     readonly lines: readonly Line[],
     readonly safe: boolean,
   ) {}
@@ -117,7 +119,7 @@ const makeFilter = (headers: readonly Line[], trailers: readonly Line[], expires
     }
     if (trailers.length === 0 || !(safe || trailersAlways)) return;
     request.out.trailers ??= [];
-    request.sink = new TrailerSink(request.sink, trailers, safe);
+    appendFilter(request, new TrailerSink(trailers, safe));
   };
 };
 

@@ -1,7 +1,7 @@
 /**
  * All http modules, in one order that means something: handlers of a phase run in it, and so do header
- * filters. not_modified and range look at the reply before others change it; headers adds to what is there;
- * filters that recode the body come after; log is last.
+ * filters, as in nginx: not_modified looks at the reply before others change it, headers adds to what is there,
+ * then come filters that change the body, its compression, and the ranges of what is left; log is last.
  */
 import { core } from '../core-conf.ts';
 import type { AnyHttpModule } from '../module.ts';

@@ -1,5 +1,5 @@
 /** The parts of a body that a client asked for (RFC 9110 section 14). */
-import { type BodySink, type Data, LAST, NOTHING, OWNED } from '../output.ts';
+import { type BodyFilter, type Data, LAST, NOTHING, NOWHERE, OWNED } from '../output.ts';
 import type { Request } from '../request.ts';
 
 /** A part of the body, the bytes from `start` up to `end`, and what is sent before it. */
@@ -10,13 +10,13 @@ export interface RangePart {
 }
 
 /** Who makes a body that it can seek in takes the parts from here and writes them to `next` itself. */
-export class RangeSink implements BodySink {
+export class RangeSink implements BodyFilter {
+  next = NOWHERE;
   /** How many bytes of the whole body have gone by. */
   #offset = 0;
   #done = false;
 
   constructor(
-    readonly next: BodySink,
     readonly parts: readonly RangePart[],
     /** What follows the last part. */
     readonly after: Data,

@@ -1,4 +1,5 @@
 /** Byte ranges (RFC 9110 section 14, ngx_http_range_filter). */
+import { prependFilter } from '../filter-chain.ts';
 import { KNOWN } from '../header-names.ts';
 import { parseHttpDate } from '../http-date.ts';
 import { httpModule } from '../module.ts';
@@ -73,7 +74,7 @@ const singlePart = (request: Request, { start, end }: Range): void => {
   out.remove('content-range');
   out.add('Content-Range', `bytes ${start}-${end - 1}/${out.contentLength}`);
   out.contentLength = end - start;
-  request.sink = new RangeSink(request.sink, [{ before: NOTHING, start, end }], NOTHING);
+  prependFilter(request, new RangeSink([{ before: NOTHING, start, end }], NOTHING));
 };
 
 const multipart = (request: Request, ranges: readonly Range[]): void => {
@@ -93,7 +94,7 @@ const multipart = (request: Request, ranges: readonly Range[]): void => {
   out.contentType = `multipart/byteranges; boundary=${boundary}`;
   out.charset = '';
   out.contentLength = length;
-  request.sink = new RangeSink(request.sink, parts, after);
+  prependFilter(request, new RangeSink(parts, after));
 };
 
 const filter = (request: Request): void => {
