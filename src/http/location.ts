@@ -66,6 +66,8 @@ export interface LocationTable {
 export class Server {
   /** The first server_name, for `$server_name` and the logs. */
   name = '';
+  /** TLS may agree on HTTP/2 where this server is asked for (`http2 on`). */
+  http2 = false;
   /** What holds outside of any location. */
   location!: Location;
   postRead: readonly Handler[] = [];

@@ -54,6 +54,7 @@ const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
     names: new ServerNames(fallback, names, warn),
     fallback,
     proxyProtocol: address.listen.proxyProtocol,
+    http2: false,
     text: at,
     tls: address.listen.ssl ? (server) => tlsOf(server, fallback) : undefined,
   };

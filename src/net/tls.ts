@@ -18,6 +18,7 @@ export interface TlsSession {
   readonly cipher: string;
   /** The name that the client asked for; '' when it named none. */
   readonly serverName: string;
+  /** The protocol that ALPN chose: `h2`, `http/1.1`; '' where the client offered none of ours. */
   readonly alpn: string;
   /** An earlier session goes on. */
   readonly reused: boolean;

@@ -37,7 +37,8 @@ const TUNNEL = 7;
 const CLOSED = 8;
 
 /** What ALPN may choose from. */
-const PROTOCOLS = alpnList('http/1.1', 'http/1.0', 'http/0.9');
+const HTTP1 = alpnList('http/1.1', 'http/1.0', 'http/0.9');
+const HTTP2 = alpnList('h2', 'http/1.1', 'http/1.0', 'http/0.9');
 
 /** How long an idle connection stays open when the worker drains, ms. */
 const DRAIN_GRACE = 500;
@@ -154,7 +155,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     if (found === HANDSHAKE && tls) {
       if (greeting.host !== '') this.server = names.findForName(greeting.host);
       this.#state = TLS_HANDSHAKE;
-      this.connection = startTls(this.connection, rest, tls(this.server), PROTOCOLS, this);
+      const protocols = this.server.http2 || this.address.http2 ? HTTP2 : HTTP1;
+      this.connection = startTls(this.connection, rest, tls(this.server), protocols, this);
       this.connection.timer.start(this.server.location.core.client_header_timeout);
       return;
     }

@@ -10,6 +10,8 @@ export interface AddressConf {
   readonly names: ServerNames;
   readonly fallback: Server;
   readonly proxyProtocol: boolean;
+  /** TLS may agree on HTTP/2, whatever the server says (`listen ... http2`). */
+  readonly http2: boolean;
   /** How the address is printed, for the log. */
   readonly text: string;
   /** For `listen ... ssl`: what TLS offers where a server is asked for. */
