@@ -7,6 +7,7 @@ import { CRIT, ERROR as ERROR_LEVEL, INFO } from '../log/levels.ts';
 import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from '../net/chunked.ts';
 import { errorText } from '../platform/errno.ts';
 import type { BodyConsumer, RequestBody } from './body.ts';
+import { NOTHING } from './output.ts';
 import type { Request } from './request.ts';
 import { logRequest } from './request-log.ts';
 import { TempFile } from './temp-file.ts';
@@ -16,6 +17,10 @@ const STREAM = 1;
 const DISCARD = 2;
 /** What has come is kept in memory, until it is known whether that is all. */
 const PREREAD = 3;
+/** All of it goes to a file with a name, for whoever moves the file elsewhere. */
+const TO_FILE = 4;
+/** The mode of such a file: the group may read it, as it may that of any upload. */
+const UPLOAD_MODE = 0o660;
 
 /** What `feed` met that ends the request. */
 export const FINE = 0;
@@ -83,7 +88,7 @@ export class BodyReader implements RequestBody {
     if (!decoder) {
       const take = Math.min(end - start, this.request.headers.contentLength - this.length);
       this.#take(bytes.subarray(start, start + take));
-      if (this.length >= this.request.headers.contentLength) this.complete = true;
+      if (this.length >= this.request.headers.contentLength) this.#complete();
       return start + take;
     }
     decoder.position = start;
@@ -96,7 +101,7 @@ export class BodyReader implements RequestBody {
       logRequest(this.request, ERROR_LEVEL, 'client sent invalid chunked body');
       this.failure = 400;
     }
-    if (found === CHUNKS_END) this.complete = true;
+    if (found === CHUNKS_END) this.#complete();
     return decoder.position;
   }
 
@@ -116,6 +121,7 @@ export class BodyReader implements RequestBody {
     }
     this.length += bytes.length;
     if (this.#mode === BUFFER) this.#keep(bytes);
+    else if (this.#mode === TO_FILE) this.#toFile(bytes);
     else if (this.#mode === PREREAD) this.pieces.push(Buffer.from(bytes));
     else if (this.#decoder) this.#batch.push(bytes);
     else this.#consumer?.bodyPiece(this.request, bytes);
@@ -152,6 +158,22 @@ export class BodyReader implements RequestBody {
     }
   }
 
+  #complete(): void {
+    this.complete = true;
+    // An upload of no bytes is a file too.
+    if (this.#mode === TO_FILE && this.failure === FINE) this.#toFile(NOTHING);
+  }
+
+  #toFile(bytes: Uint8Array): void {
+    try {
+      this.file ??= new TempFile(this.request.location.core.bodyTempPath, true, UPLOAD_MODE);
+      this.file.append(bytes);
+    } catch (error) {
+      logRequest(this.request, CRIT, `writing a client request body failed (${errorText(error)})`);
+      this.failure = 500;
+    }
+  }
+
   /** The body is there: tells who waits for it. */
   finish(): void {
     const then = this.#then;
@@ -166,7 +188,8 @@ export class BodyReader implements RequestBody {
     const { file } = this;
     if (!file) return;
     this.file = undefined;
-    if (this.request.location.core.client_body_in_file_only === 'clean') file.remove();
+    if (this.#mode === TO_FILE || this.request.location.core.client_body_in_file_only === 'clean')
+      file.remove();
     file.close();
   }
 }
@@ -193,6 +216,29 @@ export const readBody = (request: Request, then: (request: Request) => void): vo
   const reader = new BodyReader(request, BUFFER, then, undefined);
   request.body = reader;
   request.stream.readBody(reader);
+};
+
+/**
+ * Reads the whole body into a file with a name (`request.body.file`), which is removed with the request unless it has
+ * been moved; then calls `then`. Without Content-Length and chunks there is no body, and no file. Answers FINE, or the
+ * status of a failure.
+ */
+export const readBodyToFile = (request: Request, then: (request: Request) => void): number => {
+  askForBody(request);
+  const { contentLength, chunked } = request.headers;
+  if (request.body !== undefined || (contentLength < 0 && !chunked) || request !== request.main) {
+    then(request);
+    return FINE;
+  }
+  const reader = new BodyReader(request, TO_FILE, then, undefined);
+  request.body = reader;
+  if (chunked || contentLength > 0) {
+    request.stream.readBody(reader);
+    return FINE;
+  }
+  reader.feed(Buffer.alloc(0), 0, 0);
+  if (reader.failure === FINE) reader.finish();
+  return reader.failure;
 };
 
 /**

@@ -1,7 +1,7 @@
 /** A temporary file that is unlinked as soon as it is open, for bodies and replies too large for memory. */
 
 import { randomInt } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import type { TempPath } from '../upstream/contract.ts';
 
 /** A folder below `path`, named by the last digits of the file's number as nginx's levels do. */
@@ -23,12 +23,12 @@ export class TempFile {
   #closed = false;
 
   /** Creates it. Throws the system's error (a full disk, no right) with the path in its message. */
-  constructor(where: TempPath, keep = false) {
+  constructor(where: TempPath, keep = false, mode = 0o600) {
     const number = String(randomInt(1, 9_999_999_999)).padStart(10, '0');
     const folder = nameIn(where, number);
     this.path = `${folder}/${number}`;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.fd = openSync(this.path, 'wx+', 0o600);
+    this.fd = openSync(this.path, 'wx+', mode);
     if (!keep) unlinkSync(this.path);
   }
 
@@ -45,9 +45,9 @@ export class TempFile {
     return readSync(this.fd, into, 0, Math.min(into.length, Math.max(0, this.length - position)), position);
   }
 
-  /** Takes its name away, where it has been kept. */
+  /** Takes its name away, where it has been kept and has not been given to another place. */
   remove(): void {
-    unlinkSync(this.path);
+    rmSync(this.path, { force: true });
   }
 
   close(): void {

@@ -8,6 +8,7 @@ import type { AnyHttpModule } from '../module.ts';
 import { accessModule } from './access.ts';
 import { authBasicModule } from './auth-basic.ts';
 import { autoindexModule } from './autoindex.ts';
+import { davModule } from './dav.ts';
 import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
 import { geoModule } from './geo.ts';
@@ -61,6 +62,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   randomIndexModule,
   indexModule,
   autoindexModule,
+  davModule,
   staticModule,
   notModifiedModule,
   headersModule,
