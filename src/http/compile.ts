@@ -93,6 +93,7 @@ class Compiler {
     const place: Place = { location, build: this.build, scope: level.scope };
     const phases = new Map<Phase, Handler[]>();
     const filters: HeaderFilter[] = [];
+    const subrequestFilters: HeaderFilter[] = [];
     location.confs = (module) => this.conf(level, module);
     location.core = this.conf(level, core) as CoreConf;
     location.errorLogConf = this.#values(level, errorLogModule).error_log as typeof location.errorLogConf;
@@ -111,6 +112,7 @@ class Compiler {
       location.content = module.content?.(conf, place) ?? location.content;
       const filter = module.headerFilter?.(conf, place);
       if (filter) filters.push(filter);
+      if (filter && module.filtersSubrequests) subrequestFilters.push(filter);
     }
     location.rewrite = phases.get('rewrite') ?? [];
     location.preaccess = phases.get('preaccess') ?? [];
@@ -119,6 +121,7 @@ class Compiler {
     location.contents = phases.get('content') ?? [];
     location.log = phases.get('log') ?? [];
     location.headerFilters = filters;
+    location.subrequestFilters = subrequestFilters;
     this.build.compiled.push(location);
     return phases;
   }

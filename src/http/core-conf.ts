@@ -170,6 +170,8 @@ export const core = defineModule({
   name: 'http_core',
   directives: {
     absolute_redirect: directive(flag, { in: LOCATION, initial: true }),
+    post_action: directive(str, { in: LOCATION_IF, initial: '' }),
+    subrequest_output_buffer_size: directive(size, { in: LOCATION, initial: 4096 }),
     port_in_redirect: directive(flag, { in: LOCATION, initial: true }),
     server_name_in_redirect: directive(flag, { in: LOCATION, initial: false }),
     chunked_transfer_encoding: directive(flag, { in: LOCATION, initial: true }),

@@ -32,19 +32,18 @@ const refuse = (request: Request): boolean => {
  * False: the reply has been replaced by an error page, and its maker must stop.
  */
 export const sendHeader = (request: Request): boolean => {
-  if (request.headerSent) return true;
+  if (request.headerSent || request.afterAction) return true;
   request.headerSent = true;
   if (request.errorStatus !== 0) {
     request.out.status = request.errorStatus;
     request.out.statusLine = '';
   }
-  if (request === request.main) {
-    limitRate(request);
-    const filters = request.location.headerFilters;
-    for (let i = 0; i < filters.length; i++) {
-      filters[i]?.(request);
-      if (request.refused !== 0) return refuse(request);
-    }
+  const isMain = request === request.main;
+  if (isMain) limitRate(request);
+  const filters = isMain ? request.location.headerFilters : request.location.subrequestFilters;
+  for (let i = 0; i < filters.length; i++) {
+    filters[i]?.(request);
+    if (request.refused !== 0) return refuse(request);
   }
   request.stream.writeHead(request);
   return true;
@@ -174,12 +173,17 @@ export const finalize = (request: Request, verdict: Verdict): void => {
     request.stream.runPhases(request);
     return;
   }
+  if (request === request.main) finalizeAs(request, verdict);
+  else finalizeAs(request, request.stream.owner?.verdictOf?.(request, verdict) ?? verdict);
+};
+
+const finalizeAs = (request: Request, verdict: Verdict): void => {
   if (verdict === ERROR || verdict === 408 || verdict === 499 || verdict === 444 || request.stream.broken) {
-    terminate(request, verdict);
+    if (request.stream.broken || !postAction(request)) terminate(request, verdict);
     return;
   }
   if (verdict >= 300 || verdict === 201 || verdict === 204) {
-    if (request.headerSent) {
+    if (request.headerSent && !request.afterAction) {
       terminate(request, verdict);
       return;
     }
@@ -194,19 +198,38 @@ export const finalize = (request: Request, verdict: Verdict): void => {
       return;
     }
   }
+  if (request.subrequests?.holdsEnd() || postAction(request)) return;
   request.producer = undefined;
   request.complete = true;
   request.stream.finish(request);
 };
 
+/** `post_action`: the request runs once more after its end, elsewhere and for its effects only. False: there is none. */
+const postAction = (request: Request): boolean => {
+  const uri = request.location.core.post_action;
+  if (uri === '' || request !== request.main || (request.afterAction && request.uriChanges === 0))
+    return false;
+  request.afterAction = true;
+  request.headerOnly = true;
+  request.producer = undefined;
+  if (uri.startsWith('/')) internalRedirect(request, uri, '');
+  else namedLocation(request, uri);
+  return true;
+};
+
 /** Ends a request whose reply can't be completed; the client sees its connection closed. */
 export const terminate = (request: Request, status: number): void => {
   if (request.finished) return;
+  if (request !== request.main) {
+    terminate(request.main, status);
+    return;
+  }
   request.complete = false;
   if (status > 0 && (request.out.status === 0 || request.stream.sent === 0)) request.out.status = status;
   const { producer } = request;
   request.producer = undefined;
   producer?.abortOutput(request);
+  request.subrequests?.abort();
   request.stream.abort(request);
 };
 
@@ -214,8 +237,11 @@ export const terminate = (request: Request, status: number): void => {
 export const endRequest = (request: Request): void => {
   if (request.finished) return;
   request.finished = true;
-  const handlers = request.location.log;
-  for (let i = 0; i < handlers.length; i++) handlers[i]?.(request);
-  request.body?.release();
+  const isMain = request === request.main;
+  if (isMain || request.location.core.log_subrequest) {
+    const handlers = request.location.log;
+    for (let i = 0; i < handlers.length; i++) handlers[i]?.(request);
+  }
+  if (isMain) request.body?.release();
   request.runEndings();
 };

@@ -115,8 +115,7 @@ class RateSink implements BodySink, TimerOwner {
     this.#delayed = false;
     if (this.#held.length > 0 || this.#last) this.#pump(false);
     else request.stream.throttled = false;
-    if (!this.#last && !request.finished && !request.stream.congested)
-      request.producer?.resumeOutput(request);
+    if (!this.#last && !request.finished && !request.stream.congested) request.resumeOutput();
   }
 }
 

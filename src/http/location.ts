@@ -24,6 +24,8 @@ export class Location {
   /** The location's own content handler (`proxy_pass`). */
   content: Handler | undefined = undefined;
   headerFilters: readonly HeaderFilter[] = [];
+  /** Of these, what the replies of subrequests pass too. */
+  subrequestFilters: readonly HeaderFilter[] = [];
   /** `limit_except`: for methods other than these the request goes on there. */
   limit: { readonly methods: ReadonlySet<string>; readonly location: Location } | undefined = undefined;
   /** Locations inside this one; undefined when there are none. */

@@ -58,6 +58,8 @@ export interface HttpModule<D extends Table, X> extends Module<D, X> {
   /** The handler that owns a location's content (`proxy_pass`, `stub_status`): before the content phase. */
   content?(conf: Conf<D> & X, place: Place): Handler | undefined;
   headerFilter?(conf: Conf<D> & X, place: Place): HeaderFilter | undefined;
+  /** The filter is for the replies of subrequests too, which others (gzip, ranges, added headers) leave alone. */
+  readonly filtersSubrequests?: boolean;
 }
 interface PhaseFactory<C> {
   make(conf: C, place: Place): Handler | undefined;
@@ -75,6 +77,7 @@ export interface AnyHttpModule extends AnyModule {
   readonly phases?: { readonly [P in Phase]?: PhaseFactory<never>['make'] };
   content?(conf: never, place: Place): Handler | undefined;
   headerFilter?(conf: never, place: Place): HeaderFilter | undefined;
+  readonly filtersSubrequests?: boolean;
 }
 
 export const httpModule = <D extends Table, X = unknown>(module: HttpModule<D, X>): HttpModule<D, X> =>

@@ -12,6 +12,8 @@ import { HeadersIn, HeadersOut } from './headers.ts';
 import type { Location, Server } from './location.ts';
 import type { BodyFilter, BodySink, Producer } from './output.ts';
 import type { BodyReader } from './read-body.ts';
+import type { Subrequests } from './subrequests.ts';
+import type { Verdict } from './verdict.ts';
 
 /** What a request needs of the connection that carries it. */
 export interface Stream extends BodySink {
@@ -51,6 +53,8 @@ export interface Stream extends BodySink {
   writeText(request: Request, text: string): void;
   /** An interim reply (100 Continue, 103 Early Hints): status line and lines, sent at once. */
   writeInterim(request: Request, status: string, lines: readonly string[]): void;
+  /** A subrequest's maker sees what it comes to, and answers with what is made of it. */
+  readonly owner?: { verdictOf?(request: Request, verdict: Verdict): Verdict };
   /** The request is over and logged: keep the connection, linger or close. */
   finish(request: Request): void;
   /** Begins to feed `reader` with the request's body. */
@@ -125,7 +129,8 @@ export class Request {
   /** `target` holds escapes or doubled slashes that decoding changed (nginx's complex_uri etc.). */
   complexTarget = false;
 
-  readonly headers: HeadersIn = new HeadersIn();
+  /** A subrequest has those of its main request. */
+  readonly headers: HeadersIn;
   readonly out: HeadersOut = new HeadersOut();
   /** The first sink of the reply's body. */
   sink: BodySink;
@@ -135,6 +140,9 @@ export class Request {
   body: RequestBody | undefined = undefined;
   /** The exchange with an upstream server, the latest one. */
   upstream: Upstream | undefined = undefined;
+
+  /** Of a main request that has made any. */
+  subrequests: Subrequests | undefined = undefined;
 
   /** Milliseconds on the wall clock and on the clock of `monotonic` when the first byte came. */
   startedAt = 0;
@@ -171,6 +179,8 @@ export class Request {
   outputDone = false;
   /** The request's end has been reached; nothing more may be done with it. */
   finished = false;
+  /** It has ended, and its `post_action` runs. */
+  afterAction = false;
   /** An error page is being made: the status that asked for it. */
   errorStatus = 0;
   /** No further error page is looked for (without `recursive_error_pages`). */
@@ -196,11 +206,29 @@ export class Request {
     parent: Request | undefined,
     slots: number,
   ) {
-    this.values = slots === 0 ? NO_VALUES : new Array<string | null | undefined>(slots);
-    this.main = parent ? parent.main : this;
+    if (parent) {
+      this.main = parent.main;
+      this.headers = parent.headers;
+      this.values = parent.values;
+    } else {
+      this.main = this;
+      this.headers = new HeadersIn();
+      this.values = slots === 0 ? NO_VALUES : new Array<string | null | undefined>(slots);
+    }
     this.server = server;
     this.location = server.location;
     this.sink = stream;
+  }
+
+  /** Its producer shall wait until it is asked to go on. */
+  get congested(): boolean {
+    return this.stream.congested || this.subrequests?.congested === true;
+  }
+
+  /** The client can take more: whoever's output it waits for goes on. */
+  resumeOutput(): void {
+    const request = this.subrequests === undefined ? this : this.subrequests.active;
+    request.producer?.resumeOutput(request);
   }
 
   /** Runs `done` when the request is over, after its log line; also through internal redirects. */

@@ -29,12 +29,12 @@ export const flushPending = (u: Upstream, flags: number): void => {
   const { pending: bytes, request, spool } = u;
   u.pending = undefined;
   if (!bytes || u.phase !== PASSING || u.discarding) return;
-  if (request.stream.congested || (spool !== undefined && !spool.empty)) {
+  if (request.congested || (spool !== undefined && !spool.empty)) {
     hold(u, bytes);
     return;
   }
   request.sink.write(request, bytes, u.buffering ? flags : flags | FLUSH);
-  if (!u.buffering && request.stream.congested) pauseReading(u);
+  if (!u.buffering && request.congested) pauseReading(u);
 };
 
 /** Keeps a piece for later. Reading stops when there is no more room for it. */
@@ -85,7 +85,7 @@ export const resume = (u: Upstream): void => {
   }
   const { connection } = u;
   if (u.phase !== PASSING || !connection?.paused || u.limited) return;
-  if (u.buffering ? u.spool?.full : request.stream.congested) return;
+  if (u.buffering ? u.spool?.full : request.congested) return;
   connection.timer.start(u.conf.readTimeout, u.now);
   connection.resume();
 };

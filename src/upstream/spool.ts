@@ -53,7 +53,7 @@ export class Spool {
   /** Writes to the client what it takes; `end`: with LAST on the final piece. True: nothing is left. */
   drain(request: Request, end: boolean): boolean {
     while (!this.empty) {
-      if (request.stream.congested) return false;
+      if (request.congested) return false;
       const bytes = this.#take();
       request.sink.write(request, bytes, end && this.empty ? OWNED | LAST : OWNED);
     }

@@ -454,7 +454,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
       this.#finishing = false;
       this.#finished(request);
     } else if (!this.throttled) {
-      request?.producer?.resumeOutput(request);
+      request?.resumeOutput();
     }
   }
 
@@ -596,6 +596,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
           this.#failBodyByClose(request);
         } else if (request?.upstream && request.producer) {
           request.producer.abortOutput(request);
+        } else if (request?.subrequests && request.subrequests.count > 0) {
+          request.subrequests.clientGone();
         } else if (request && !request.headerSent && !request.complete) {
           // It waits in a phase (limit_req and its like) for an answer that nobody will read.
           logPrematureClose(request);

@@ -50,7 +50,7 @@ export class FileProducer implements Producer {
         if (part.before.length > 0) sink.write(request, part.before, OWNED);
       }
       if (!this.#piece(request, sink, part)) return;
-      if (this.#closed || request.stream.congested) return;
+      if (this.#closed || request.congested) return;
     }
   }
 

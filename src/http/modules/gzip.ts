@@ -2,6 +2,7 @@
 import { type Args, type Context, directive, type Parser } from '../../config/contract.ts';
 import { parseSize } from '../../config/numbers.ts';
 import { bufs, enumOf, flag, num, size, wordAt, wordsOf } from '../../config/parsers.ts';
+import { forgetLength, weakenEtag } from '../changed-body.ts';
 import { type DeflateOptions, type Deflater, type Output, takeDeflater } from '../deflater.ts';
 import { appendCoder } from '../filter-chain.ts';
 import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
@@ -78,12 +79,6 @@ const fitted = (conf: DeflateOptions, length: number): DeflateOptions => {
   return { level: conf.level, windowBits, memLevel };
 };
 
-/** A tag of the reply as it was no longer fits it byte for byte. */
-const weaken = ({ out }: Request): void => {
-  if (out.etag === '' || out.etag.startsWith('W/')) return;
-  out.etag = out.etag.startsWith('"') ? `W/${out.etag}` : '';
-};
-
 interface GzipConf extends AcceptConf {
   readonly gzip_min_length: number;
   readonly gzip_types: MimeTypes;
@@ -104,10 +99,8 @@ const makeFilter = (conf: GzipConf, deflate: DeflateOptions): HeaderFilter => {
     appendCoder(request, sink);
     request.setContext<Ratio>(RATIO, sink);
     out.contentEncoding = 'gzip';
-    out.contentLength = -1;
-    out.acceptRanges = false;
-    out.remove('accept-ranges');
-    weaken(request);
+    forgetLength(out);
+    weakenEtag(out);
   };
 };
 

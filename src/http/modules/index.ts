@@ -6,7 +6,9 @@
 import { core } from '../core-conf.ts';
 import type { AnyHttpModule } from '../module.ts';
 import { accessModule } from './access.ts';
+import { additionModule } from './addition.ts';
 import { authBasicModule } from './auth-basic.ts';
+import { authRequestModule } from './auth-request.ts';
 import { autoindexModule } from './autoindex.ts';
 import { davModule } from './dav.ts';
 import { emptyGifModule } from './empty-gif.ts';
@@ -19,6 +21,7 @@ import { limitConnModule } from './limit-conn.ts';
 import { limitReqModule } from './limit-req.ts';
 import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
+import { mirrorModule } from './mirror.ts';
 import { notModifiedModule } from './not-modified.ts';
 import { proxy } from './proxy.ts';
 import { randomIndexModule } from './random-index.ts';
@@ -54,7 +57,9 @@ export const httpModules: readonly AnyHttpModule[] = [
   limitConnModule,
   accessModule,
   authBasicModule,
+  authRequestModule,
   tryFilesModule,
+  mirrorModule,
   proxy,
   fastcgi,
   emptyGifModule,
@@ -67,6 +72,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   notModifiedModule,
   headersModule,
   useridModule,
+  additionModule,
   gzipModule,
   rangeModule,
   logModule,

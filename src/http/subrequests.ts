@@ -1,0 +1,93 @@
+/** The subrequests of a main request: which are under way, whose output is due, and how they end with it. */
+import { appendFilter } from './filter-chain.ts';
+import { endRequest, finalize } from './finalize.ts';
+import { type BodyFilter, type Data, NOWHERE } from './output.ts';
+import type { Request } from './request.ts';
+import { type Outlet, Turn } from './turn.ts';
+import { OK } from './verdict.ts';
+
+/** Stands in the main request's chain, behind the filters and before compression, where subrequests join the body. */
+class Junction implements BodyFilter, Outlet {
+  next = NOWHERE;
+  readonly root: Turn;
+  active: Turn;
+
+  constructor(readonly main: Request) {
+    this.root = new Turn(main, this, undefined);
+    this.active = this.root;
+  }
+
+  write(request: Request, bytes: Data, flags: number): void {
+    this.root.write(request, bytes, flags);
+  }
+
+  deliver(bytes: Data, flags: number): void {
+    this.next.write(this.main, bytes, flags);
+  }
+}
+
+export class Subrequests {
+  readonly #live = new Set<Request>();
+  #junction: Junction | undefined = undefined;
+  /** The main request has nothing more to do, and waits for them. */
+  #ending = false;
+
+  constructor(readonly main: Request) {}
+
+  get count(): number {
+    return this.#live.size;
+  }
+
+  /** The main request's producer shall wait. */
+  get congested(): boolean {
+    return this.#junction?.root.full ?? false;
+  }
+
+  add(request: Request): void {
+    this.#live.add(request);
+  }
+
+  /** The turn of the main request; from now on its output and that of subrequests are put in order. */
+  root(): Turn {
+    if (!this.#junction) {
+      this.#junction = new Junction(this.main);
+      appendFilter(this.main, this.#junction);
+    }
+    return this.#junction.root;
+  }
+
+  /** Whose output the client waits for. */
+  get active(): Request {
+    return this.#junction?.active.request ?? this.main;
+  }
+
+  /** A subrequest has ended. */
+  remove(request: Request): void {
+    this.#live.delete(request);
+    if (this.#ending && this.#live.size === 0) finalize(this.main, OK);
+  }
+
+  /** The main request is done: true when it must wait for its subrequests all the same. */
+  holdsEnd(): boolean {
+    this.#ending = this.#live.size > 0;
+    return this.#ending;
+  }
+
+  /** The client has closed its side: upstream exchanges are given up as those of the main request are. */
+  clientGone(): void {
+    for (const request of [...this.#live]) {
+      if (request.upstream && !request.finished) request.producer?.abortOutput(request);
+    }
+  }
+
+  /** The main request is cut off: so are all others. */
+  abort(): void {
+    for (const request of [...this.#live]) {
+      const { producer } = request;
+      request.producer = undefined;
+      producer?.abortOutput(request);
+      endRequest(request);
+    }
+    this.#live.clear();
+  }
+}
