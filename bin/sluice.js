@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
 
-const start = new URL('../dist/src/cli/start.js', import.meta.url);
+const start = new URL('../dist/bundle/code/start.js', import.meta.url);
 if (existsSync(start)) {
   await import(start.href);
 } else {
