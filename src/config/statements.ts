@@ -1,4 +1,7 @@
-/** nginx.conf item by item: the lexer's tokens through the grammar of grammar/conf.ne, one parse an item. */
+/**
+ * nginx.conf item by item: the lexer's tokens through the grammar of grammar/conf.ne. The grammar looks at the types of
+ * tokens only, so what it makes of `word word ;` is asked once and holds for every item of that form.
+ */
 import type { Place, Word } from './contract.ts';
 import { grammarOf, parse } from './earley.ts';
 import rules from './grammar/conf.ts';
@@ -29,7 +32,43 @@ interface Parsed {
 }
 
 const grammar = grammarOf(rules);
-const TERMINATORS: ReadonlySet<string> = new Set(['semicolon', 'open', 'close', 'end', 'error']);
+/** What the grammar makes of a form: the kind of item, and which of its tokens are the words. */
+interface Form {
+  readonly kind: Parsed['kind'];
+  readonly words: readonly number[];
+}
+
+/** One letter for each type of token: a form is written as `ww;`. */
+const LETTERS: Readonly<Record<ConfToken['type'], string>> = {
+  word: 'w',
+  quoted: 'q',
+  semicolon: ';',
+  open: '{',
+  close: '}',
+  end: '.',
+  error: '!',
+};
+/** Longer items are parsed each time: their forms would not be met again. */
+const LONGEST_FORM = 16;
+const forms = new Map<string, Form>();
+
+const pick = (tokens: readonly ConfToken[], places: readonly number[]): ConfToken[] => {
+  const words: ConfToken[] = [];
+  for (const place of places) {
+    const word = tokens[place];
+    if (word) words.push(word);
+  }
+  return words;
+};
+
+/** The item that tokens are, or the one among them that no rule takes. */
+const parseItem = (tokens: readonly ConfToken[]): Parsed | ConfToken => {
+  let next = 0;
+  const parsed = parse<Parsed, ConfToken>(grammar, () => tokens[next++]);
+  if ('result' in parsed) return parsed.result;
+  if (!parsed.refused) throw new Error('the grammar of nginx.conf has no end for an item');
+  return parsed.refused;
+};
 
 /** Reads one text. Each call of `next` reads no further than the item's terminator. */
 export class StatementReader {
@@ -41,18 +80,22 @@ export class StatementReader {
   }
 
   next(): Item {
-    let last: ConfToken | undefined;
-    const parsed = parse<Parsed, ConfToken>(grammar, () => {
-      if (last && TERMINATORS.has(last.type)) return undefined;
+    const tokens: ConfToken[] = [];
+    let letters = '';
+    let last: ConfToken;
+    do {
       last = this.#lexer.next();
-      return last;
-    });
-    if ('result' in parsed) {
-      const { kind, words, last: place } = parsed.result;
-      return { kind, words, place };
-    }
-    if (!parsed.refused) throw new Error('the grammar of nginx.conf has no end for an item');
-    return this.#malformed(parsed.refused);
+      tokens.push(last);
+      letters += LETTERS[last.type];
+    } while (last.type === 'word' || last.type === 'quoted');
+    const form = forms.get(letters);
+    if (form) return { kind: form.kind, words: pick(tokens, form.words), place: last };
+    const parsed = parseItem(tokens);
+    if ('type' in parsed) return this.#malformed(parsed);
+    const { kind, words, last: place } = parsed;
+    if (tokens.length <= LONGEST_FORM)
+      forms.set(letters, { kind, words: words.map((word) => tokens.indexOf(word)) });
+    return { kind, words, place };
   }
 
   /** Goes on behind the `}` of a body, whose `{` has just been read; false where the text ends within. */
