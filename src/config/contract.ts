@@ -86,14 +86,16 @@ export interface LoadContext {
   warn(reason: string, place?: Place): void;
 }
 
+const NOTHING: ReadonlyMap<AnyModule, Readonly<Record<string, unknown>>> = new Map();
+const NOWHERE: ReadonlyMap<string, Place> = new Map();
+
 /** One block being read (or the file's top), with what its statements have set so far. */
 export class Scope {
-  /** Values set at this level, by the declaring module, then by the directive's key. */
-  readonly own = new Map<AnyModule, Record<string, unknown>>();
-  /** Where each value was set: `proxy_read_timeout` -> its first word. Used for duplicates and warnings. */
-  readonly set = new Map<string, Place>();
   readonly children: Scope[] = [];
-  readonly #carried = new Map<Key<unknown>, unknown>();
+  // Made at the first use: a configuration has thousands of blocks, and most set little.
+  #own: Map<AnyModule, Record<string, unknown>> | undefined;
+  #set: Map<string, Place> | undefined;
+  #carried: Map<Key<unknown>, unknown> | undefined;
 
   constructor(
     readonly context: Context,
@@ -104,15 +106,40 @@ export class Scope {
     readonly load: LoadContext,
   ) {}
 
+  /** Values set at this level, by the declaring module, then by the directive's key. */
+  get own(): ReadonlyMap<AnyModule, Readonly<Record<string, unknown>>> {
+    return this.#own ?? NOTHING;
+  }
+
+  /** Where each value was set: `proxy_read_timeout` -> its first word. Used for duplicates and warnings. */
+  get set(): ReadonlyMap<string, Place> {
+    return this.#set ?? NOWHERE;
+  }
+
+  /** Sets a value at this level. */
+  put(module: AnyModule, name: string, value: unknown): void {
+    this.#own ??= new Map();
+    const own = this.#own.get(module);
+    if (own) own[name] = value;
+    else this.#own.set(module, { [name]: value });
+  }
+
+  /** Notes where a name was set; the first place stays. */
+  mark(name: string, place: Place): void {
+    this.#set ??= new Map();
+    if (!this.#set.has(name)) this.#set.set(name, place);
+  }
+
   /** Gives every block inside this one the value under `k`. */
   carry<T>(k: Key<T>, value: T): void {
+    this.#carried ??= new Map();
     this.#carried.set(k, value);
   }
 
   /** The value carried by this block or the nearest one around it; undefined when none carries it. */
   find<T>(k: Key<T>): T | undefined {
     for (let scope: Scope | undefined = this; scope; scope = scope.parent) {
-      if (scope.#carried.has(k)) return scope.#carried.get(k) as T;
+      if (scope.#carried?.has(k)) return scope.#carried.get(k) as T;
     }
     return undefined;
   }

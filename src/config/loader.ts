@@ -185,15 +185,14 @@ class Loader {
     check(args, { isBlock: row.kind === 'block', arity: arityOf(row) }, body);
     const { scope } = args;
     // Modules may share a key (proxy_* and fastcgi_* rows): a value is a second one only in its own module.
-    const isSet = row.kind === 'value' ? key in (scope.own.get(module) ?? {}) : scope.set.has(key);
+    const own = row.kind === 'value' ? scope.own.get(module) : undefined;
+    const isSet = row.kind === 'value' ? own !== undefined && key in own : scope.set.has(key);
     if (isSet && !repeats(row)) args.failDirective('is duplicate');
-    if (row.kind === 'value') {
-      const own = scope.own.get(module) ?? {};
-      own[key] = row.parser.parse(args, own[key]);
-      scope.own.set(module, own);
-    } else if (row.kind === 'statement') row.run(args);
+    if (row.kind === 'value') scope.put(module, key, row.parser.parse(args, own?.[key]));
+    else if (row.kind === 'statement') row.run(args);
     else if (body) this.#block(args, row, body);
-    for (const name of [key, args.name]) if (!scope.set.has(name)) scope.set.set(name, args.nameWord);
+    scope.mark(key, args.nameWord);
+    if (args.name !== key) scope.mark(args.name, args.nameWord);
   }
 
   #block(args: ReadArgs, row: Extract<AnyDirective, { kind: 'block' }>, body: Body): void {
@@ -231,7 +230,7 @@ class Loader {
     check(args, { isBlock: known.kind === 'block', arity: known.arity }, body);
     if (!isAccepted(known.name)) args.fail(unsupported(known), args.nameWord);
     checkAccepted(args, known);
-    args.scope.set.set(known.name, args.nameWord);
+    args.scope.mark(known.name, args.nameWord);
   }
 }
 

@@ -9,7 +9,14 @@ import type { HttpBuild } from './build.ts';
 import { type CoreConf, core } from './core-conf.ts';
 import { indexOf } from './find-location.ts';
 import type { Location, LocationTable } from './location.ts';
-import type { AnyHttpModule, Handler, HeaderFilter, Phase, Place } from './module.ts';
+import {
+  type AnyHttpModule,
+  type Handler,
+  type HeaderFilter,
+  PHASES,
+  type Phase,
+  type Place,
+} from './module.ts';
 
 type Values = Record<string, unknown>;
 
@@ -19,59 +26,101 @@ interface Level {
   readonly merged: readonly Values[];
 }
 
-type Rows = readonly (readonly [string, Extract<AnyDirective, { kind: 'value' }>])[];
+type Row = Extract<AnyDirective, { kind: 'value' }>;
 
+/** What there is to merge of one module. */
 interface ModuleRows {
   readonly module: AnyHttpModule;
-  readonly values: Rows;
+  readonly number: number;
+  readonly rows: ReadonlyMap<string, Row>;
   /** Those that do not simply inherit: a level that sets nothing may differ in them from the one around it. */
-  readonly special: Rows;
+  readonly special: readonly (readonly [string, Row])[];
 }
 
-const rowsOf = (module: AnyHttpModule): ModuleRows => {
-  const values: [string, Extract<AnyDirective, { kind: 'value' }>][] = [];
-  for (const [name, row] of Object.entries(module.directives)) {
-    if (row.kind === 'value') values.push([name, row as Extract<AnyDirective, { kind: 'value' }>]);
-  }
-  return { module, values, special: values.filter(([, row]) => row.merge !== inherit) };
+const rowsOf = (module: AnyHttpModule, number: number): ModuleRows => {
+  const rows = new Map<string, Row>();
+  for (const [name, row] of Object.entries(module.directives))
+    if (row.kind === 'value') rows.set(name, row as Row);
+  return { module, number, rows, special: [...rows].filter(([, row]) => row.merge !== inherit) };
 };
+
+/** A module that has something to say for each location. */
+interface Active {
+  readonly module: AnyHttpModule;
+  readonly phases: readonly (readonly [Phase, (conf: never, place: Place) => Handler | undefined])[];
+}
+
+const activeOf = (module: AnyHttpModule): Active => ({
+  module,
+  phases: PHASES.flatMap((phase) => {
+    const make = module.phases?.[phase];
+    return make ? [[phase, make] as const] : [];
+  }),
+});
+
+/** What runs in each phase of one block. Blocks share the list that has nothing in it. */
+type Runs = Record<Phase, readonly Handler[]>;
+const NONE: readonly Handler[] = [];
+const NO_RUNS: Readonly<Runs> = {
+  'post-read': NONE,
+  'server-rewrite': NONE,
+  rewrite: NONE,
+  preaccess: NONE,
+  access: NONE,
+  precontent: NONE,
+  content: NONE,
+  log: NONE,
+};
+const NO_FILTERS: readonly HeaderFilter[] = [];
+
+const append = <T>(list: readonly T[], item: T): readonly T[] =>
+  list.length === 0 ? [item] : [...list, item];
 
 /** What a compiler of one http block keeps. */
 class Compiler {
   readonly #rows: readonly ModuleRows[];
   readonly #numbers: ReadonlyMap<AnyModule, number>;
   readonly #derived = new Set<Values>();
-  /** The modules that have something to say for each location. */
-  readonly #active: readonly AnyHttpModule[];
+  readonly #active: readonly Active[];
 
   constructor(
     readonly build: HttpBuild,
     readonly modules: readonly AnyHttpModule[],
   ) {
-    this.#rows = [...modules, errorLogModule].map(rowsOf);
-    this.#numbers = new Map(this.#rows.map(({ module }, number) => [module, number]));
-    this.#active = modules.filter(
-      ({ derive, phases, content, headerFilter }) => derive ?? phases ?? content ?? headerFilter,
-    );
+    const all = [...modules, errorLogModule];
+    this.#rows = all.map(rowsOf);
+    this.#numbers = new Map(all.map((module, number) => [module, number]));
+    this.#active = modules
+      .filter(({ derive, phases, content, headerFilter }) => derive ?? phases ?? content ?? headerFilter)
+      .map(activeOf);
+  }
+
+  /** What holds in a block that has none around it. */
+  outermost(scope: Scope): Level {
+    const merged = this.#rows.map(({ rows }) => {
+      const values: Values = {};
+      for (const [name, row] of rows) values[name] = row.initial;
+      return values;
+    });
+    return this.level(scope, { scope, merged });
   }
 
   /** Merges what a block sets with what holds around it. */
-  level(scope: Scope, outer: Level | undefined): Level {
-    const merged = this.#rows.map(({ module, values, special }, number): Values => {
+  level(scope: Scope, outer: Level): Level {
+    let merged: Values[] | undefined;
+    for (const { module, number, rows, special } of this.#rows) {
+      const around = outer.merged[number] ?? {};
       const own = scope.own.get(module);
-      const around = outer?.merged[number];
-      if (
-        around &&
-        !own &&
-        special.every(([name, row]) => row.merge(undefined, around[name]) === around[name])
-      )
-        return around;
-      const conf: Values = {};
-      for (const [name, row] of values)
-        conf[name] = row.merge(own?.[name], around ? around[name] : row.initial);
-      return conf;
-    });
-    return { scope, merged };
+      if (!own && special.every(([name, row]) => row.merge(undefined, around[name]) === around[name]))
+        continue;
+      // A copy and few changes: most rows inherit, and the copy has the shape of all others.
+      const values = { ...around };
+      for (const [name, row] of special) values[name] = row.merge(own?.[name], around[name]);
+      for (const name in own) values[name] = rows.get(name)?.merge(own[name], around[name]);
+      merged ??= [...outer.merged];
+      merged[number] = values;
+    }
+    return { scope, merged: merged ?? outer.merged };
   }
 
   #values(level: Level, module: AnyModule): Values {
@@ -89,41 +138,38 @@ class Compiler {
   }
 
   /** Fills a location with the configurations and handlers of all modules. */
-  fill(location: Location, level: Level): Map<Phase, Handler[]> {
+  fill(location: Location, level: Level): Runs {
     const place: Place = { location, build: this.build, scope: level.scope };
-    const phases = new Map<Phase, Handler[]>();
-    const filters: HeaderFilter[] = [];
-    const subrequestFilters: HeaderFilter[] = [];
+    const runs: Runs = { ...NO_RUNS };
+    let filters = NO_FILTERS;
+    let subrequestFilters = NO_FILTERS;
     location.confs = (module) => this.conf(level, module);
     location.core = this.conf(level, core) as CoreConf;
     location.errorLogConf = this.#values(level, errorLogModule).error_log as typeof location.errorLogConf;
     const { specs, main } = location.errorLogConf;
     for (const { target } of main ? [] : specs)
       if (target.kind === 'file') this.build.logFiles.add(target.path);
-    for (const module of this.#active) {
+    for (const { module, phases } of this.#active) {
       const conf = this.conf(level, module) as never;
-      for (const phase in module.phases) {
-        const handler = module.phases[phase as Phase]?.(conf, place);
-        if (!handler) continue;
-        const list = phases.get(phase as Phase) ?? [];
-        list.push(handler);
-        phases.set(phase as Phase, list);
+      for (const [phase, make] of phases) {
+        const handler = make(conf, place);
+        if (handler) runs[phase] = append(runs[phase], handler);
       }
       location.content = module.content?.(conf, place) ?? location.content;
       const filter = module.headerFilter?.(conf, place);
-      if (filter) filters.push(filter);
-      if (filter && module.filtersSubrequests) subrequestFilters.push(filter);
+      if (filter) filters = append(filters, filter);
+      if (filter && module.filtersSubrequests) subrequestFilters = append(subrequestFilters, filter);
     }
-    location.rewrite = phases.get('rewrite') ?? [];
-    location.preaccess = phases.get('preaccess') ?? [];
-    location.access = phases.get('access') ?? [];
-    location.precontent = phases.get('precontent') ?? [];
-    location.contents = phases.get('content') ?? [];
-    location.log = phases.get('log') ?? [];
+    location.rewrite = runs.rewrite;
+    location.preaccess = runs.preaccess;
+    location.access = runs.access;
+    location.precontent = runs.precontent;
+    location.contents = runs.content;
+    location.log = runs.log;
     location.headerFilters = filters;
     location.subrequestFilters = subrequestFilters;
     this.build.compiled.push(location);
-    return phases;
+    return runs;
   }
 
   /** Compiles the blocks inside `scope`: its locations, `if`s and `limit_except`. */
@@ -195,16 +241,17 @@ export const compileHttp = (build: HttpBuild, modules: readonly AnyHttpModule[])
   for (const module of modules) module.complete?.(build);
   const compiler = new Compiler(build, modules);
   const main = build.scope.parent;
-  const top = compiler.level(build.scope, main ? compiler.level(main, undefined) : undefined);
+  const outside = compiler.outermost(main ?? build.scope);
+  const top = main ? compiler.level(build.scope, outside) : outside;
   for (const server of build.servers) {
     const { scope, runtime } = server;
     const level = compiler.level(scope, top);
     const first = server.names[0];
     runtime.name = first?.regex ? `~${first.text}` : (first?.text ?? '').replace(/^\./, '');
     compiler.inside(scope, level);
-    const phases = compiler.fill(runtime.location, level);
-    runtime.postRead = phases.get('post-read') ?? [];
-    runtime.serverRewrite = phases.get('server-rewrite') ?? [];
+    const runs = compiler.fill(runtime.location, level);
+    runtime.postRead = runs['post-read'];
+    runtime.serverRewrite = runs['server-rewrite'];
     runtime.locations = compiler.table(scope) ?? EMPTY;
   }
   build.variables.bind();

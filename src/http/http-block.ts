@@ -41,9 +41,7 @@ const exceptMethods = (args: Args): ReadonlySet<string> => {
 
 /** Puts a value of the core module into a block, for a row that no directive name writes. */
 const setCore = (scope: Scope, name: keyof typeof core.directives, value: unknown): void => {
-  const own = scope.own.get(core) ?? {};
-  own[name] = value;
-  scope.own.set(core, own);
+  scope.put(core, name, value);
 };
 
 const typesOf = (scope: Scope): Map<string, string> => {

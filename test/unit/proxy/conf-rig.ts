@@ -71,9 +71,7 @@ export class ConfRig {
     const entry = entries.find(([key, row]) => (row.names ?? [key]).includes(name));
     if (!entry) throw new Error(`no directive ${name}`);
     const [key, row] = entry;
-    const own = scope.own.get(module) ?? {};
-    scope.own.set(module, own);
-    own[key] = row.parser.parse(args, own[key]);
+    scope.put(module, key, row.parser.parse(args, scope.own.get(module)?.[key]));
   }
 }
 
