@@ -2,6 +2,7 @@
 import { type Args, key, type Place, type Scope } from '../config/contract.ts';
 import type { RegexResult } from '../config/regex.ts';
 import { compileRegex } from '../config/regex.ts';
+import type { Resolver } from '../net/resolver.ts';
 import type { UpstreamGroups } from '../upstream/registry.ts';
 import type { Zone } from '../zone/zones.ts';
 import { ClientCounters } from './counters.ts';
@@ -58,6 +59,8 @@ export class HttpBuild {
   readonly logFiles = new Set<string>();
   /** The folders of temporary files, by full path. */
   readonly tempFolders = new Set<string>();
+  /** One for each `resolver`. */
+  readonly resolvers: Resolver[] = [];
   /** The locations written in each block, in order. */
   readonly inner = new Map<Scope, { readonly location: Location; readonly place: Place }[]>();
   /** `limit_except` by the location that it stands in. */

@@ -22,8 +22,10 @@ import {
   wordAt,
   wordsOf,
 } from '../config/parsers.ts';
+import type { Resolver } from '../net/resolver.ts';
 import { HTTP } from './build.ts';
 import { predicate, sizeTemplate } from './parsers.ts';
+import { resolver } from './resolver-directive.ts';
 import type { Template } from './template.ts';
 
 const SERVER: readonly Context[] = ['http', 'server'];
@@ -224,6 +226,8 @@ export const core = defineModule({
       initial: undefined,
     }),
     satisfy: directive(enumOf('all', 'any'), { in: LOCATION, initial: 'all' }),
+    resolver: directive<Resolver | undefined>(resolver, { in: LOCATION, initial: undefined }),
+    resolver_timeout: directive(msec, { in: LOCATION, initial: 30_000 }),
     send_timeout: directive(msec, { in: LOCATION, initial: 60_000 }),
     server_tokens: directive(enumOf('on', 'off', 'build'), { in: LOCATION, initial: 'on' }),
     tcp_nodelay: directive(flag, { in: LOCATION, initial: true }),

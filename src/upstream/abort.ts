@@ -1,9 +1,10 @@
 /** The client has closed its side, or is gone, before the reply was complete. */
 import { finalize } from '../http/finalize.ts';
+import { logRequest } from '../http/request-log.ts';
 import { ERROR as CUT } from '../http/verdict.ts';
 import { INFO } from '../log/levels.ts';
 import { close } from './next.ts';
-import { DRAINING, OVER } from './states.ts';
+import { DRAINING, OVER, RESOLVING } from './states.ts';
 import type { Upstream } from './upstream.ts';
 
 const CLIENT_CLOSED_REQUEST = 499;
@@ -22,6 +23,8 @@ export const abort = (u: Upstream): void => {
   if (u.phase === DRAINING && ours && !broken) return;
   if (ours && u.connection) {
     u.log(INFO, 'client prematurely closed connection, so upstream connection is closed too');
+  } else if (ours && u.phase === RESOLVING) {
+    logRequest(request, INFO, 'client prematurely closed connection');
   }
   u.keep = false;
   close(u);

@@ -11,6 +11,7 @@ import { feedDue } from './limit-rate.ts';
 import { finalizeUpstream, next } from './next.ts';
 import { resume } from './pass-body.ts';
 import { PeerConnection } from './peer-connection.ts';
+import { resolve } from './resolve.ts';
 import { send } from './send.ts';
 import {
   AWAITING,
@@ -28,9 +29,18 @@ import type { Upstream } from './upstream.ts';
 /** The request is ready to be passed on. */
 export const begin = (u: Upstream): void => {
   u.text = u.protocol.head(u.request, u);
-  const source = u.group.source(u.request);
-  u.source = source;
   u.now = monotonic();
+  choose(u);
+};
+
+/** Makes the first attempt, once it is known among which peers. */
+export const choose = (u: Upstream): void => {
+  const source = u.group.source(u.request);
+  if (source === undefined) {
+    resolve(u);
+    return;
+  }
+  u.source = source;
   u.started = u.now;
   const { nextUpstreamTries } = u.conf;
   if (nextUpstreamTries > 0 && source.tries > nextUpstreamTries) source.tries = nextUpstreamTries;

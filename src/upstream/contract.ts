@@ -43,7 +43,8 @@ export interface PeerGroup {
   readonly name: string;
   /** Made from an `upstream` block (else from a proxy_pass address). */
   readonly explicit: boolean;
-  source(request: Request): PeerSource;
+  /** Undefined: its name has to be looked up first (see resolve.ts). */
+  source(request: Request): PeerSource | undefined;
   /** undefined when connections are not kept: no pool is ever looked at. */
   readonly pool: Pool | undefined;
 }

@@ -125,6 +125,7 @@ export const stopClock = (u: Upstream): void => {
 /** Frees what the exchange holds, and with that the exchange is over. False: it was over before. */
 export const close = (u: Upstream): boolean => {
   if (u.phase === OVER) return false;
+  u.lookup?.cancel();
   if (u.attempts.length > 0) stopClock(u);
   release(u, PEER_OK);
   u.spool?.close();

@@ -12,6 +12,8 @@ export const TUNNELLING = 4;
 /** The reply is complete; the client has not taken all of it. */
 export const DRAINING = 5;
 export const OVER = 6;
+/** The group's name is being looked up. */
+export const RESOLVING = 7;
 
 /** nginx's words for what goes on, behind `while` in the log. */
 export const CONNECTING_ACTION = 'connecting to upstream';

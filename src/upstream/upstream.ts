@@ -14,10 +14,11 @@ import { logOf, logRequest } from '../http/request-log.ts';
 import { DONE, type Verdict } from '../http/verdict.ts';
 import { DEBUG, ERROR, WARN } from '../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
+import type { Lookup, LookupOwner } from '../net/lookup.ts';
 import { monotonic } from '../net/timers.ts';
 import { abort } from './abort.ts';
 import { Attempt } from './attempt.ts';
-import { begin, connect, connected, onConnectionClosed, onPeerEnd, onTimedOut } from './connect.ts';
+import { begin, choose, connect, connected, onConnectionClosed, onPeerEnd, onTimedOut } from './connect.ts';
 import type { Exchange, Peer, PeerGroup, PeerSource, Protocol, Reply, UpstreamConf } from './contract.ts';
 import { NEXT } from './contract.ts';
 import { feedLimited, RateLimit } from './limit-rate.ts';
@@ -26,6 +27,7 @@ import { flushPending, passBody, passEnd, resume } from './pass-body.ts';
 import { passHead, passInterim } from './pass-head.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { LINE_IGNORED, LINE_OK, ReplyHead } from './reply-head.ts';
+import { resolved } from './resolve.ts';
 import { type BodySender, onSent, sendPiece, sendStreamEnd } from './send.ts';
 import type { Spool } from './spool.ts';
 import {
@@ -86,7 +88,7 @@ const bodyRead = (request: Request): void => {
   begin(upstream);
 };
 
-export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exchange {
+export class Upstream implements ConnectionHandler, Producer, BodyConsumer, LookupOwner, Exchange {
   /** The head of the present attempt's reply. */
   readonly head: ReplyHead = new ReplyHead();
   /**
@@ -105,6 +107,8 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exch
   phase = IDLE;
   action = CONNECTING_ACTION;
   source: PeerSource | undefined = undefined;
+  /** The wait for the addresses of the group's name. */
+  lookup: Lookup | undefined = undefined;
   /** The peer of the present attempt, until it is released. */
   peer: Peer | undefined = undefined;
   connection: Connection | undefined = undefined;
@@ -218,6 +222,16 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Exch
     if (this.headerSent) finalizeUpstream(this, 502);
     else next(this, NEXT.invalid_header);
     return false;
+  }
+
+  onResolved(lookup: Lookup): void {
+    this.now = monotonic();
+    resolved(this, lookup);
+  }
+
+  /** The group's addresses are known now. */
+  chooseAgain(): void {
+    choose(this);
   }
 
   /** Tries another peer. */

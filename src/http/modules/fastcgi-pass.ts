@@ -5,6 +5,7 @@ import { Reason } from '../../config/reason.ts';
 import { ERROR } from '../../log/levels.ts';
 import { type Address, parseAddress } from '../../upstream/address.ts';
 import type { PeerGroup } from '../../upstream/contract.ts';
+import { nameGroup } from '../../upstream/name-group.ts';
 import type { GroupRef, UpstreamRegistry } from '../../upstream/registry.ts';
 import { HTTP } from '../build.ts';
 import type { Request } from '../request.ts';
@@ -49,13 +50,16 @@ export const groupAt = (request: Request, text: string, upstreams: UpstreamRegis
   }
   const group = address.kind === 'unix' ? undefined : upstreams.find(address.host);
   if (group && address.noPort) return group;
-  if (address.kind === 'name') {
-    logRequest(request, ERROR, `no resolver defined to resolve ${address.host}`);
-    return 502;
-  }
-  if (address.kind === 'numeric' && address.port === 0) {
+  if (address.kind !== 'unix' && address.port === 0) {
     logRequest(request, ERROR, `no port in upstream "${address.host}"`);
     return 500;
+  }
+  if (address.kind === 'name') {
+    const named =
+      upstreams.find(`${address.host}:${address.port}`) ?? nameGroup(request, address.host, address.port);
+    if (named) return named;
+    logRequest(request, ERROR, `no resolver defined to resolve ${address.host}`);
+    return 502;
   }
   return upstreams.direct(text);
 };

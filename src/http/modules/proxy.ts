@@ -2,6 +2,7 @@
 import type { ConfOf } from '../../config/contract.ts';
 import { ERROR } from '../../log/levels.ts';
 import type { PeerGroup } from '../../upstream/contract.ts';
+import { nameGroup } from '../../upstream/name-group.ts';
 import { HttpProtocol } from '../../upstream/protocols/http/protocol.ts';
 import { bodyLength } from '../../upstream/protocols/http/request-head.ts';
 import { targetOf } from '../../upstream/protocols/http/target.ts';
@@ -41,7 +42,7 @@ const variableHandler =
       logRequest(request, ERROR, `${url} in upstream "${rest}"`);
       return INTERNAL_SERVER_ERROR;
     }
-    const group = groupOf(pass, url);
+    const group = groupOf(pass, url) ?? nameGroup(request, url.host, url.port);
     if (!group) {
       logRequest(request, ERROR, `no resolver defined to resolve ${url.host}`);
       return BAD_GATEWAY;

@@ -3,6 +3,7 @@ import { type Args, block, key, type Place, statement } from '../../config/contr
 import { parseMsec, parseNumber, parseSec, parseSize } from '../../config/numbers.ts';
 import { wordAt } from '../../config/parsers.ts';
 import { Reason } from '../../config/reason.ts';
+import { ERROR } from '../../log/levels.ts';
 import type { Block } from '../../upstream/block.ts';
 import { PLAIN_SERVER } from '../../upstream/peers.ts';
 import { zonesOf } from '../../zone/zones.ts';
@@ -134,4 +135,7 @@ export const upstream = httpModule({
   },
   variables: upstreamVariables,
   complete: (build) => build.upstreams.complete(),
+  prepare(build, { log }) {
+    for (const resolver of build.resolvers) resolver.log = (message) => log.write(ERROR, message);
+  },
 });
