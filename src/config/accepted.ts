@@ -48,7 +48,6 @@ const NAMES: ReadonlySet<string> = new Set([
   // Memory.
   'client_body_in_single_buffer',
   'connection_pool_size',
-  'gunzip_buffers',
   'gzip_buffers',
   'gzip_hash',
   'gzip_no_buffer',

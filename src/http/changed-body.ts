@@ -1,10 +1,20 @@
 /** What a reply's head says of its body, where a filter changes that. */
 import type { HeadersOut } from './headers.ts';
 
-/** A tag of the reply as it was no longer fits it byte for byte (RFC 9110 section 8.8.1). */
-export const weakenEtag = (out: HeadersOut): void => {
-  if (out.etag === '' || out.etag.startsWith('W/')) return;
-  out.etag = out.etag.startsWith('"') ? `W/${out.etag}` : '';
+/** The reply's tag, our own or an upstream's; '' without one. */
+export const tagOf = (out: HeadersOut): string => (out.etag === '' ? (out.line('etag') ?? '') : out.etag);
+
+export const hasLastModified = (out: HeadersOut): boolean =>
+  out.lastModified !== -1 || out.line('last-modified') !== undefined;
+
+/** How the body is coded, by us or by an upstream; '' when it is not. */
+export const encodingOf = (out: HeadersOut): string =>
+  out.contentEncoding === '' ? (out.line('content-encoding') ?? '') : out.contentEncoding;
+
+/** The body is coded no longer. */
+export const clearEncoding = (out: HeadersOut): void => {
+  out.contentEncoding = '';
+  out.remove('content-encoding');
 };
 
 /** Its length is no longer known, and no part of it can be asked for. */
@@ -12,4 +22,23 @@ export const forgetLength = (out: HeadersOut): void => {
   out.contentLength = -1;
   out.acceptRanges = false;
   out.remove('accept-ranges');
+};
+
+export const clearLastModified = (out: HeadersOut): void => {
+  out.lastModified = -1;
+  out.remove('last-modified');
+};
+
+export const clearTag = (out: HeadersOut): void => {
+  out.etag = '';
+  out.remove('etag');
+};
+
+/** A tag no longer stands for each byte of the body; one that is no tag by the rules goes (RFC 9110 section 8.8.3). */
+export const weakenTag = (out: HeadersOut): void => {
+  const tag = tagOf(out);
+  if (tag === '' || tag.startsWith('W/')) return;
+  if (!tag.startsWith('"')) clearTag(out);
+  else if (out.etag === '') out.replace('etag', `W/${tag}`);
+  else out.etag = `W/${tag}`;
 };

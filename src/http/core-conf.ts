@@ -24,6 +24,7 @@ import {
 } from '../config/parsers.ts';
 import type { Resolver } from '../net/resolver.ts';
 import { HTTP } from './build.ts';
+import { gzipRows } from './gzip-accept.ts';
 import { predicate, sizeTemplate } from './parsers.ts';
 import { resolver } from './resolver-directive.ts';
 import type { Template } from './template.ts';
@@ -202,6 +203,7 @@ export const core = defineModule({
       in: LOCATION,
       initial: ['msie6'],
     }),
+    ...gzipRows,
     keepalive_min_timeout: directive(msec, { in: LOCATION, initial: 0 }),
     keepalive_requests: directive(num(), { in: LOCATION, initial: 1000 }),
     keepalive_time: directive(msec, { in: LOCATION, initial: 3_600_000 }),

@@ -23,7 +23,7 @@ const refuse = (request: Request): boolean => {
   request.lastFilter = undefined;
   request.producer = undefined;
   producer?.abortOutput(request);
-  finalize(request, specialResponse(request, status));
+  finalize(request, status === ERROR ? ERROR : specialResponse(request, status));
   return false;
 };
 
@@ -84,6 +84,7 @@ const ownPage = (request: Request, status: number): Verdict => {
   out.etag = '';
   out.contentEncoding = '';
   out.charset = '';
+  out.typeLength = -1;
   out.remove('accept-ranges');
   out.remove('content-encoding');
   out.contentType = body === '' ? '' : 'text/html';

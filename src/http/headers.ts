@@ -66,7 +66,12 @@ export class HeadersOut {
   /** The reason phrase with the status, when an upstream gave its own: `404 Nope`. */
   statusLine = '';
   contentType = '';
+  /** Sent behind the type, unless the type says it itself. */
   charset = '';
+  /** Where in `contentType` an upstream's own `; charset=` begins, which `charset` repeats; -1: there is none. */
+  typeLength = -1;
+  /** What X-Accel-Charset asked for. */
+  wantedCharset = '';
   /** Bytes; -1 when not known before the end. */
   contentLength = -1;
   /** Seconds since the epoch; -1 when not known. */
@@ -76,6 +81,10 @@ export class HeadersOut {
   contentEncoding = '';
   /** Set by handlers that can answer ranges. */
   acceptRanges = false;
+  /** The body can be asked for one range only: it comes as a stream. */
+  singleRange = false;
+  /** Whether it is compressed depends on Accept-Encoding: `Vary` is sent where `gzip_vary` says so. */
+  gzipVary = false;
   /** Given by an upstream whose own is passed on (`proxy_pass_header Server`); '' for ours. */
   server = '';
   date = '';
@@ -100,6 +109,28 @@ export class HeadersOut {
     return undefined;
   }
 
+  /** Gives the first line of that lower-case name another value. */
+  replace(lower: string, value: string): void {
+    const lines = this.lines;
+    for (let i = 0; i < lines.length; i += 2) {
+      if (lines[i]?.toLowerCase() !== lower) continue;
+      lines[i + 1] = value;
+      return;
+    }
+  }
+
+  /** The values of all lines of that lower-case name, joined by commas. */
+  joined(lower: string): string | undefined {
+    let text: string | undefined;
+    const lines = this.lines;
+    for (let i = 0; i < lines.length; i += 2) {
+      if (lines[i]?.toLowerCase() !== lower) continue;
+      const value = lines[i + 1] ?? '';
+      text = text === undefined ? value : `${text}, ${value}`;
+    }
+    return text;
+  }
+
   /** Removes every line of that lower-case name. */
   remove(lower: string): void {
     const lines = this.lines;
@@ -119,11 +150,15 @@ export class HeadersOut {
     this.statusLine = '';
     this.contentType = '';
     this.charset = '';
+    this.typeLength = -1;
+    this.wantedCharset = '';
     this.contentLength = -1;
     this.lastModified = -1;
     this.etag = '';
     this.contentEncoding = '';
     this.acceptRanges = false;
+    this.singleRange = false;
+    this.gzipVary = false;
     this.withoutServer = false;
     this.withoutDate = false;
   }

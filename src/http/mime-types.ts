@@ -1,8 +1,11 @@
 /** Lists of content types that a filter works on (`gzip_types`, `sub_filter_types` ...). */
 import type { Parser } from '../config/contract.ts';
+import type { HeadersOut } from './headers.ts';
 
-/** Lower-case types; undefined: every type. */
-export type MimeTypes = ReadonlySet<string> | undefined;
+/** Lower-case types, or ALL_TYPES. */
+export type MimeTypes = ReadonlySet<string>;
+
+export const ALL_TYPES: MimeTypes = new Set(['*']);
 
 export const TEXT_HTML: MimeTypes = new Set(['text/html']);
 
@@ -11,9 +14,10 @@ export const mimeTypes = (defaults: ReadonlySet<string>): Parser<MimeTypes> => (
   arity: { min: 1, max: Number.POSITIVE_INFINITY },
   repeats: true,
   parse(args, own) {
+    if (own === ALL_TYPES) return own;
     const types = new Set(own ?? defaults);
     for (const { text } of args.words) {
-      if (text === '*') return undefined;
+      if (text === '*') return ALL_TYPES;
       const lower = text.toLowerCase();
       if (types.has(lower)) args.warn(`duplicate MIME type "${text}"`);
       types.add(lower);
@@ -22,11 +26,14 @@ export const mimeTypes = (defaults: ReadonlySet<string>): Parser<MimeTypes> => (
   },
 });
 
-/** Whether a Content-Type is in the list, whatever its parameters. */
-export const hasType = (types: MimeTypes, contentType: string): boolean => {
-  if (contentType === '') return false;
-  if (types === undefined || types.has(contentType)) return true;
-  const end = contentType.indexOf(';');
-  const type = end < 0 ? contentType : contentType.slice(0, end).trimEnd();
-  return types.has(type.toLowerCase());
+/** The reply's type without a charset that an upstream has written behind it. */
+export const bareType = ({ contentType, typeLength }: HeadersOut): string =>
+  typeLength < 0 ? contentType : contentType.slice(0, typeLength);
+
+/** Whether the reply's type is in the list. */
+export const hasType = (types: MimeTypes, out: HeadersOut): boolean => {
+  if (types === ALL_TYPES) return true;
+  if (out.contentType === '') return false;
+  const type = bareType(out);
+  return types.has(type) || types.has(type.toLowerCase());
 };

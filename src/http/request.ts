@@ -167,7 +167,7 @@ export class Request {
   #contexts: Map<object, unknown> | undefined = undefined;
   #endings: (() => void)[] | undefined = undefined;
 
-  /** A header filter refuses the reply: the status (412, 416) that takes its place; 0 otherwise. */
+  /** A header filter refuses the reply: the status (412, 416) that takes its place, or ERROR; 0 otherwise. */
   refused = 0;
   headerSent = false;
   headerOnly = false;

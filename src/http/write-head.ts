@@ -117,7 +117,7 @@ export const headText = (request: Request): string => {
   let text = beginning(request);
   if (out.contentType !== '') {
     text +=
-      out.charset === ''
+      out.charset === '' || out.typeLength >= 0
         ? `Content-Type: ${out.contentType}\r\n`
         : `Content-Type: ${out.contentType}; charset=${out.charset}\r\n`;
   }
@@ -133,6 +133,7 @@ export const headText = (request: Request): string => {
   }
   if (request.chunkedOut) text += 'Transfer-Encoding: chunked\r\n';
   text += connectionLines(request, status);
+  if (out.gzipVary && request.location.core.gzip_vary) text += 'Vary: Accept-Encoding\r\n';
   if (out.location !== '' && !relative) text += `Location: ${out.location}\r\n`;
   if (out.etag !== '') text += `ETag: ${out.etag}\r\n`;
   const lines = out.lines;

@@ -2,6 +2,7 @@
 
 import { parseNumber } from '../config/numbers.ts';
 import { finalize, sendHeader } from '../http/finalize.ts';
+import type { HeadersOut } from '../http/headers.ts';
 import { NOTHING } from '../http/output.ts';
 import { holds } from '../http/parsers.ts';
 import type { Request } from '../http/request.ts';
@@ -14,6 +15,7 @@ import { close, finalizeUpstream, passedOver } from './next.ts';
 import type { ReplyHead } from './reply-head.ts';
 import {
   ACCEL_BUFFERING,
+  ACCEL_CHARSET,
   ACCEL_LIMIT_RATE,
   ACCEL_REDIRECT,
   ACCEPT_RANGES,
@@ -35,8 +37,12 @@ import { BODY_ACTION, PASSING } from './states.ts';
 import { beginTunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 
+/** A charset behind a type: up to the end, or a quote there. */
+const CHARSET = /; *charset="?(.*?)"?$/is;
+
 /** Kinds of lines that ask something of the engine. */
-const ASKING = (1 << ACCEL_REDIRECT) | (1 << ACCEL_LIMIT_RATE) | (1 << ACCEL_BUFFERING);
+const ASKING =
+  (1 << ACCEL_REDIRECT) | (1 << ACCEL_LIMIT_RATE) | (1 << ACCEL_BUFFERING) | (1 << ACCEL_CHARSET);
 
 /** A complete head: passes it on, or does what else it leads to (false: this attempt is over). */
 export const passHead = (u: Upstream): boolean => {
@@ -76,13 +82,17 @@ export const passHead = (u: Upstream): boolean => {
   return true;
 };
 
-/** X-Accel-Limit-Rate and X-Accel-Buffering. */
+/** X-Accel-Limit-Rate, X-Accel-Charset and X-Accel-Buffering. */
 const obey = (u: Upstream, head: ReplyHead): void => {
   const { conf } = u;
   const rate = head.value(ACCEL_LIMIT_RATE);
   if (rate !== undefined && (conf.ignoreHeaders & IGNORE['X-Accel-Limit-Rate']) === 0) {
     const bytes = parseNumber(rate);
     if (bytes !== undefined) u.request.limitRate = bytes;
+  }
+  const charset = head.value(ACCEL_CHARSET);
+  if (charset !== undefined && (conf.ignoreHeaders & IGNORE['X-Accel-Charset']) === 0) {
+    u.request.out.wantedCharset = charset;
   }
   if (conf.fixedBuffering || (conf.ignoreHeaders & IGNORE['X-Accel-Buffering']) !== 0) return;
   for (let i = 0; i < head.names.length; i++) {
@@ -118,7 +128,20 @@ const copyHead = (u: Upstream): void => {
   out.status = head.status;
   out.statusLine = head.statusLine;
   out.contentLength = head.contentLength;
-  if (conf.forceRanges) out.acceptRanges = true;
+  if (conf.forceRanges) {
+    out.acceptRanges = true;
+    out.singleRange = true;
+  }
+};
+
+/** The type as it was written; the charset in it is noted for filters that look at either. */
+const setType = (out: HeadersOut, value: string): void => {
+  out.contentType = value;
+  if (value.indexOf(';') < 0) return;
+  const found = CHARSET.exec(value);
+  if (!found) return;
+  out.typeLength = found.index;
+  out.charset = found[1] ?? '';
 };
 
 /** A line that is not simply passed on. */
@@ -132,7 +155,7 @@ const copyLine = (u: Upstream, name: ReplyName, value: string): void => {
     case TRANSFER_ENCODING:
       return;
     case CONTENT_TYPE:
-      out.contentType = value;
+      setType(out, value);
       return;
     case DATE:
       out.date = value;

@@ -1,7 +1,7 @@
 /** `add_before_body` and `add_after_body`: replies of other locations around a body (ngx_http_addition_filter). */
 import { type Context, directive } from '../../config/contract.ts';
 import { str } from '../../config/parsers.ts';
-import { forgetLength, weakenEtag } from '../changed-body.ts';
+import { forgetLength, weakenTag } from '../changed-body.ts';
 import { appendFilter } from '../filter-chain.ts';
 import { finalize } from '../finalize.ts';
 import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
@@ -62,9 +62,9 @@ export const additionModule = httpModule({
     if (before === '' && after === '') return undefined;
     return (request) => {
       const { out } = request;
-      if (out.status !== 200 || !hasType(types, out.contentType)) return;
+      if (out.status !== 200 || !hasType(types, out)) return;
       forgetLength(out);
-      weakenEtag(out);
+      weakenTag(out);
       appendFilter(request, new AdditionFilter(before, after));
     };
   },

@@ -60,7 +60,7 @@ const ENTITY = 16;
 const UNKNOWN = 0x3f;
 
 /** Reads one character outside of ASCII at a time. */
-class Utf8Reader {
+export class Utf8Reader {
   /** Behind the character that was read. */
   at = 0;
 

@@ -1,15 +1,15 @@
 /** `gzip`: replies compressed as they go (ngx_http_gzip_filter). */
 import { type Args, type Context, directive, type Parser } from '../../config/contract.ts';
 import { parseSize } from '../../config/numbers.ts';
-import { bufs, enumOf, flag, num, size, wordAt, wordsOf } from '../../config/parsers.ts';
-import { forgetLength, weakenEtag } from '../changed-body.ts';
+import { bufs, flag, num, size, wordAt } from '../../config/parsers.ts';
+import { encodingOf, forgetLength, weakenTag } from '../changed-body.ts';
 import { type DeflateOptions, type Deflater, type Output, takeDeflater } from '../deflater.ts';
 import { appendCoder } from '../filter-chain.ts';
+import { gzipOk } from '../gzip-accept.ts';
 import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
 import { type HeaderFilter, httpModule } from '../module.ts';
 import { type BodyFilter, type Data, FLUSH, LAST, NOTHING, NOWHERE } from '../output.ts';
 import { contextKey, type Request } from '../request.ts';
-import { type AcceptConf, type Disabled, disabledParser, gzipOk, PROXIED } from './gzip-accept.ts';
 
 const WHERE: readonly Context[] = ['http', 'server', 'location'];
 
@@ -79,28 +79,27 @@ const fitted = (conf: DeflateOptions, length: number): DeflateOptions => {
   return { level: conf.level, windowBits, memLevel };
 };
 
-interface GzipConf extends AcceptConf {
+interface GzipConf {
   readonly gzip_min_length: number;
   readonly gzip_types: MimeTypes;
-  readonly gzip_vary: boolean;
 }
 
 const makeFilter = (conf: GzipConf, deflate: DeflateOptions): HeaderFilter => {
-  const { gzip_min_length: least, gzip_types: types, gzip_vary: vary } = conf;
+  const { gzip_min_length: least, gzip_types: types } = conf;
   return (request) => {
     const { out } = request;
     const { status, contentLength } = out;
     if (status !== 200 && status !== 403 && status !== 404) return;
-    if (out.contentEncoding !== '' || (contentLength !== -1 && contentLength < least)) return;
-    if (!hasType(types, out.contentType)) return;
-    if (vary) out.add('Vary', 'Accept-Encoding');
-    if (!gzipOk(request, conf)) return;
+    if ((contentLength !== -1 && contentLength < least) || !hasType(types, out)) return;
+    if (encodingOf(out) !== '') return;
+    out.gzipVary = true;
+    if (!gzipOk(request)) return;
     const sink = new GzipSink(request, fitted(deflate, contentLength));
     appendCoder(request, sink);
     request.setContext<Ratio>(RATIO, sink);
     out.contentEncoding = 'gzip';
     forgetLength(out);
-    weakenEtag(out);
+    weakenTag(out);
   };
 };
 
@@ -126,10 +125,6 @@ export const gzipModule = httpModule({
     gzip_buffers: directive(bufs, { in: WHERE, initial: { number: 32, size: 4096 } }),
     gzip_no_buffer: directive(flag, { in: WHERE, initial: false }),
     postpone_gzipping: directive(size, { in: WHERE, initial: 0 }),
-    gzip_vary: directive(flag, { in: WHERE, initial: false }),
-    gzip_http_version: directive(enumOf('1.0', '1.1'), { in: WHERE, initial: '1.1' }),
-    gzip_proxied: directive(wordsOf(...PROXIED), { in: WHERE, initial: ['off'] }),
-    gzip_disable: directive<Disabled>(disabledParser, { in: WHERE, initial: { msie6: false, regexes: [] } }),
   },
   variables: {
     gzip_ratio: {

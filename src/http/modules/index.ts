@@ -10,10 +10,12 @@ import { additionModule } from './addition.ts';
 import { authBasicModule } from './auth-basic.ts';
 import { authRequestModule } from './auth-request.ts';
 import { autoindexModule } from './autoindex.ts';
+import { charsetModule } from './charset.ts';
 import { davModule } from './dav.ts';
 import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
 import { geoModule } from './geo.ts';
+import { gunzipModule } from './gunzip.ts';
 import { gzipModule } from './gzip.ts';
 import { headersModule } from './headers.ts';
 import { indexModule } from './index-module.ts';
@@ -34,6 +36,7 @@ import { splitClientsModule } from './split-clients.ts';
 import { sslModule } from './ssl.ts';
 import { staticModule } from './static.ts';
 import { stubStatusModule } from './stub-status.ts';
+import { subFilterModule } from './sub-filter.ts';
 import { tryFilesModule } from './try-files.ts';
 import { upstream } from './upstream.ts';
 import { upstreamBalancing } from './upstream-balancing.ts';
@@ -72,7 +75,10 @@ export const httpModules: readonly AnyHttpModule[] = [
   notModifiedModule,
   headersModule,
   useridModule,
+  gunzipModule,
   additionModule,
+  subFilterModule,
+  charsetModule,
   gzipModule,
   rangeModule,
   logModule,

@@ -80,7 +80,7 @@ const singlePart = (request: Request, { start, end }: Range): void => {
 const multipart = (request: Request, ranges: readonly Range[]): void => {
   const { out } = request;
   const boundary = nextBoundary();
-  const charset = out.charset === '' ? '' : `; charset=${out.charset}`;
+  const charset = out.charset === '' || out.typeLength >= 0 ? '' : `; charset=${out.charset}`;
   const type = out.contentType === '' ? '' : `\r\nContent-Type: ${out.contentType}${charset}`;
   const after = Buffer.from(`\r\n--${boundary}--\r\n`);
   let length = after.length;
@@ -93,6 +93,7 @@ const multipart = (request: Request, ranges: readonly Range[]): void => {
   out.remove('content-range');
   out.contentType = `multipart/byteranges; boundary=${boundary}`;
   out.charset = '';
+  out.typeLength = -1;
   out.contentLength = length;
   prependFilter(request, new RangeSink(parts, after));
 };
@@ -115,7 +116,7 @@ const filter = (request: Request): void => {
   }
   if (range === undefined || range.length < 7 || range.slice(0, 6).toLowerCase() !== 'bytes=') return;
   if (ifRange !== undefined && !sameCopy(request, ifRange)) return;
-  const asked = parseRanges(range.slice(6), out.contentLength, most);
+  const asked = parseRanges(range.slice(6), out.contentLength, out.singleRange ? 1 : most);
   if (asked === 'all') return;
   out.acceptRanges = false;
   if (asked === 416) {

@@ -72,7 +72,7 @@ export class Replacing {
     /** Each pattern is replaced the first time only. */
     readonly once: boolean,
     /** What a pattern is replaced by; asked for once a body. */
-    readonly valueOf: (index: number) => Data,
+    readonly replacement: (index: number) => Data,
   ) {
     this.#left = patterns.texts.length;
     this.#values = new Array<Data | undefined>(this.#left);
@@ -112,7 +112,7 @@ export class Replacing {
   }
 
   #value(index: number): Data {
-    const value = this.#values[index] ?? this.valueOf(index);
+    const value = this.#values[index] ?? this.replacement(index);
     this.#values[index] = value;
     return value;
   }

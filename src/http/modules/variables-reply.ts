@@ -31,7 +31,9 @@ export const requestTime = (request: Request): string => asSeconds(wallClock() -
 
 const contentType = ({ out, headerSent }: Request): Value => {
   if (out.contentType === '') return undefined;
-  return headerSent && out.charset !== '' ? `${out.contentType}; charset=${out.charset}` : out.contentType;
+  return headerSent && out.charset !== '' && out.typeLength < 0
+    ? `${out.contentType}; charset=${out.charset}`
+    : out.contentType;
 };
 
 const connection = (request: Request): string => {

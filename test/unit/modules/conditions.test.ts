@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { acceptsGzip } from '../../../src/http/gzip-accept.ts';
 import { httpDate, parseHttpDate } from '../../../src/http/http-date.ts';
-import { acceptsGzip } from '../../../src/http/modules/gzip-accept.ts';
 import { tagListed } from '../../../src/http/modules/not-modified.ts';
 
 const tags: readonly (readonly [list: string, tag: string, weak: boolean, expected: boolean])[] = [
