@@ -1,27 +1,11 @@
 /** What nginx checks beyond a plain value in the directives of accepted.ts. The value itself is read before. */
-import type { Args, Word } from './contract.ts';
-import { parseNumber, parseSec, parseSize } from './numbers.ts';
+import type { Args } from './contract.ts';
+import { parseNumber, parseSize } from './numbers.ts';
 import { wordAt } from './parsers.ts';
 
 type Check = (args: Args) => void;
 
 const isCount = (text: string): boolean => parseNumber(text) !== undefined;
-const isPositive = (text: string): boolean => (parseNumber(text) ?? 0) > 0;
-const isTime = (text: string): boolean => parseSec(text) !== undefined;
-
-/** `open_file_cache` and its kin: `off`, or `name=value` words of which `max` must be one. */
-const cache =
-  (directive: string, values: Readonly<Record<string, (text: string) => boolean>>, missing: string): Check =>
-  (args) => {
-    const isValid = ({ text }: Word): boolean => {
-      const at = text.indexOf('=');
-      return text === 'off' || (at > 0 && values[text.slice(0, at)]?.(text.slice(at + 1)) === true);
-    };
-    const fault = args.words.find((word) => !isValid(word));
-    if (fault) args.fail(`invalid "${directive}" parameter "${fault.text}"`, fault);
-    const isOff = args.texts.includes('off');
-    if (!isOff && !args.texts.some((text) => text.startsWith('max='))) args.fail(missing, args.words[0]);
-  };
 
 /** nginx's memory pools hold at least a few pointers, and are aligned. */
 const pool: Check = (args) => {
@@ -62,16 +46,6 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   gzip_hash: oneOf(['512', '1k', '2k', '4k', '8k', '16k', '32k', '64k', '128k']),
   gzip_window: oneOf(['512', '1k', '2k', '4k', '8k', '16k', '32k']),
   http2_pool_size: pool,
-  open_file_cache: cache(
-    'open_file_cache',
-    { max: isPositive, inactive: isTime },
-    '"open_file_cache" must have the "max" parameter',
-  ),
-  open_log_file_cache: cache(
-    'open_log_file_cache',
-    { max: isCount, inactive: isTime, min_uses: isCount, valid: isTime },
-    '"open_log_file_cache" must have "max" parameter',
-  ),
   proxy_send_lowat: lowat('proxy_send_lowat'),
   request_pool_size: pool,
   send_lowat: lowat('send_lowat'),

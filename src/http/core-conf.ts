@@ -24,6 +24,7 @@ import {
 } from '../config/parsers.ts';
 import type { Resolver } from '../net/resolver.ts';
 import { HTTP } from './build.ts';
+import { fileRows, openerOf } from './file-conf.ts';
 import { gzipRows } from './gzip-accept.ts';
 import { predicate, sizeTemplate } from './parsers.ts';
 import { resolver } from './resolver-directive.ts';
@@ -190,6 +191,7 @@ export const core = defineModule({
     client_header_timeout: directive(msec, { in: SERVER, initial: 60_000 }),
     client_max_body_size: directive(offset, { in: LOCATION, initial: 1 << 20 }),
     default_type: directive(str, { in: LOCATION, initial: 'text/plain' }),
+    ...fileRows,
     early_hints: directive(predicate, { in: LOCATION, initial: [] }),
     error_pages: directive(errorPages, { in: LOCATION_IF, names: ['error_page'], initial: [] }),
     etag: directive(flag, { in: LOCATION, initial: true }),
@@ -249,6 +251,7 @@ export const core = defineModule({
     const { number: count, size: bytes } = conf.large_client_header_buffers;
     return {
       bodyTempPath,
+      opener: openerOf(conf),
       files: conf.root ?? rootOf(`${prefix}html`),
       /** What a relative `root` with variables is resolved against; ends in a slash. */
       prefix,

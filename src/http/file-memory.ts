@@ -2,7 +2,7 @@
  * The bytes of small files that were served lately. What is kept is given out only while the file's own record
  * says that nothing was changed, so that serving one costs a single system call beyond the write.
  */
-import { closeSync, openSync, readSync, type Stats } from 'node:fs';
+import { readSync, type Stats } from 'node:fs';
 
 /** Bytes of the largest file that is kept: one buffer then serves all its clients, however slow. */
 export const SMALL = 1 << 20;
@@ -20,29 +20,32 @@ interface Kept {
 }
 
 /** Reads exactly `size` bytes; fewer when the file has become shorter. Throws the system's error. */
-const readAll = (path: string, size: number): Buffer => {
-  const fd = openSync(path, 'r');
-  try {
-    const bytes = Buffer.allocUnsafeSlow(size);
-    let done = 0;
-    while (done < size) {
-      const count = readSync(fd, bytes, done, size - done, done);
-      if (count === 0) return bytes.subarray(0, done);
-      done += count;
-    }
-    return bytes;
-  } finally {
-    closeSync(fd);
+const readAll = (fd: number, size: number): Buffer => {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let done = 0;
+  while (done < size) {
+    const count = readSync(fd, bytes, done, size - done, done);
+    if (count === 0) return bytes.subarray(0, done);
+    done += count;
   }
+  return bytes;
 };
+
+/** An open file, or one that can be opened. */
+interface Readable {
+  readonly path: string;
+  readonly stat: Stats;
+  descriptor(): number;
+}
 
 /** One for each process. */
 class FileMemory {
   readonly #kept = new Map<string, Kept>();
   #total = 0;
 
-  /** The bytes of the file that `stat` describes, at most SMALL. Throws the system's error when it can't be read. */
-  read(path: string, stat: Stats): Buffer {
+  /** The bytes of a file of at most SMALL. Throws the system's error when it can't be read. */
+  read(file: Readable): Buffer {
+    const { path, stat } = file;
     const kept = this.#kept.get(path);
     if (
       kept &&
@@ -55,7 +58,7 @@ class FileMemory {
       return kept.bytes;
     }
     if (kept) this.#forget(path, kept);
-    const bytes = readAll(path, stat.size);
+    const bytes = readAll(file.descriptor(), stat.size);
     if (bytes.length === stat.size && Date.now() - stat.ctimeMs > UNSETTLED) this.#keep(path, stat, bytes);
     return bytes;
   }

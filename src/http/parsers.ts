@@ -6,11 +6,12 @@ import { HTTP } from './build.ts';
 import type { Request } from './request.ts';
 import type { Template } from './template.ts';
 
+/** A part of a directive's word as a template. */
+export const templateOf = (args: Args, text: string): Template =>
+  args.scope.need(HTTP).template(text, args.place);
+
 /** The word at `index` as a template. */
-export const templateAt = (args: Args, index: number): Template => {
-  const word = wordAt(args, index);
-  return args.scope.need(HTTP).template(word.text, args.place);
-};
+export const templateAt = (args: Args, index: number): Template => templateOf(args, wordAt(args, index).text);
 
 /** One word that may hold variables. */
 export const template: Parser<Template> = { arity: 1, parse: (args) => templateAt(args, 0) };

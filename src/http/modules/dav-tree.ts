@@ -27,8 +27,11 @@ interface Visitor {
   special(path: string): void;
 }
 
-/** Visits everything below `folder`, which has no slash at its end. False, logged, when it can't be read. */
-const walk = (request: Request, folder: string, visitor: Visitor): boolean => {
+/**
+ * Visits everything below `folder`, which has no slash at its end; `look` follows links or does not. False, logged,
+ * when it can't be read.
+ */
+const walk = (request: Request, folder: string, look: typeof statSync, visitor: Visitor): boolean => {
   let names: Buffer[];
   try {
     names = readdirSync(nativePath(folder), { encoding: 'buffer' });
@@ -39,18 +42,16 @@ const walk = (request: Request, folder: string, visitor: Visitor): boolean => {
   for (const name of names) {
     const path = `${folder}/${name.toString('latin1')}`;
     let stat: Stats;
-    let own: Stats;
     try {
-      own = lstatSync(nativePath(path));
-      stat = statSync(nativePath(path));
+      stat = look(nativePath(path));
     } catch (error) {
       logRequest(request, CRIT, `stat() "${path}" failed (${errorText(error)})`);
       continue;
     }
-    if (own.isFile()) visitor.file(path, stat);
-    else if (own.isDirectory()) {
+    if (stat.isFile()) visitor.file(path, stat);
+    else if (stat.isDirectory()) {
       visitor.enter(path, stat);
-      walk(request, path, visitor);
+      walk(request, path, look, visitor);
       visitor.leave(path, stat);
     } else visitor.special(path);
   }
@@ -75,13 +76,13 @@ const removeFolder = (request: Request, path: string, absent: number): number =>
   }
 };
 
-/** Removes a file, or a folder and all that is in it. Answers OK or a status, logged. */
+/** Removes a file, or a folder and all that is in it: links, but not what they lead to. Answers OK or a status, logged. */
 export const removePath = (request: Request, path: string, folder: boolean): number => {
   if (!folder) return removeFile(request, path, 404);
   const remove = (one: string): void => {
     removeFile(request, one, 0);
   };
-  const walked = walk(request, path.replace(/\/$/, ''), {
+  const walked = walk(request, path.replace(/\/$/, ''), lstatSync, {
     file: remove,
     enter: () => undefined,
     leave: (one) => {
@@ -96,10 +97,10 @@ const PERMISSIONS = 0o777;
 const modeOf = (stat: Stats): number => stat.mode & PERMISSIONS;
 const timeOf = (stat: Stats): number => Math.floor(stat.mtimeMs / 1000);
 
-/** Copies what is in the folder `from` into the folder `to`; neither has a slash at its end. Links are left out. */
+/** Copies what is in the folder `from` into the folder `to`; neither has a slash at its end. Links are followed. */
 export const copyTree = (request: Request, from: string, to: string): boolean => {
   const target = (path: string): string => to + path.slice(from.length);
-  return walk(request, from, {
+  return walk(request, from, statSync, {
     file(path, stat) {
       copyFile(request, path, target(path), { mode: modeOf(stat), time: timeOf(stat) });
     },

@@ -1,8 +1,9 @@
 /** Sends a file, or parts of it, piece by piece as the client takes it. */
-import { closeSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { ALERT } from '../../log/levels.ts';
 import { errorText } from '../../platform/errno.ts';
 import { finalize } from '../finalize.ts';
+import type { OpenFile } from '../open-file.ts';
 import { type BodySink, type Data, LAST, NOTHING, OWNED, type Producer } from '../output.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
@@ -21,10 +22,7 @@ export class FileProducer implements Producer {
   #after: Data = NOTHING;
 
   /** Takes the open file over, and closes it at the end. */
-  constructor(
-    readonly fd: number,
-    readonly path: string,
-  ) {}
+  constructor(readonly file: OpenFile) {}
 
   /** What is to be sent, and where to. */
   begin(sink: BodySink, parts: readonly RangePart[], after: Data): void {
@@ -60,14 +58,14 @@ export class FileProducer implements Producer {
     const bytes = Buffer.allocUnsafeSlow(wanted);
     let count: number;
     try {
-      count = readSync(this.fd, bytes, 0, wanted, this.#position);
+      count = readSync(this.file.descriptor(), bytes, 0, wanted, this.#position);
     } catch (error) {
-      logRequest(request, ALERT, `pread() "${this.path}" failed (${errorText(error)})`);
+      logRequest(request, ALERT, `pread() "${this.file.path}" failed (${errorText(error)})`);
       this.#fail(request);
       return false;
     }
     if (count === 0 && wanted > 0) {
-      logRequest(request, ALERT, `pread() read only 0 of ${wanted} from "${this.path}"`);
+      logRequest(request, ALERT, `pread() read only 0 of ${wanted} from "${this.file.path}"`);
       this.#fail(request);
       return false;
     }
@@ -92,7 +90,7 @@ export class FileProducer implements Producer {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    closeSync(this.fd);
+    this.file.close();
   }
 
   abortOutput(): void {

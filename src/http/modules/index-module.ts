@@ -1,16 +1,15 @@
 /** `index`: the file that stands for a folder (ngx_http_index). */
-import { type Stats, statSync } from 'node:fs';
 import { type Args, directive, type Parser } from '../../config/contract.ts';
 import { ALERT, CRIT, ERROR } from '../../log/levels.ts';
-import { errorCode, errorText } from '../../platform/errno.ts';
 import { HTTP } from '../build.ts';
 import { filePath } from '../file-path.ts';
 import { internalRedirect } from '../finalize.ts';
 import { type Handler, httpModule } from '../module.ts';
+import { OpenFailure } from '../open-file.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import type { Template } from '../template.ts';
-import { DECLINED, DONE, type Verdict } from '../verdict.ts';
+import { DECLINED, DONE } from '../verdict.ts';
 
 const SLASH = 0x2f;
 
@@ -30,49 +29,45 @@ const names: Parser<readonly Template[]> = {
   },
 };
 
-const stat = (path: string): Stats | string => {
-  try {
-    return statSync(path, { throwIfNoEntry: false }) ?? 'ENOENT';
-  } catch (error) {
-    return errorCode(error);
-  }
-};
-
 /** An index was not found: whether its folder is there at all. 0 when it is, else the status. */
 const testFolder = (request: Request, folder: string, file: string): number => {
-  let found: Stats | undefined;
-  try {
-    found = statSync(folder, { throwIfNoEntry: false });
-  } catch (error) {
-    if (errorCode(error) === 'EACCES') return 0;
-    if (errorCode(error) === 'ELOOP') return 403;
-    logRequest(request, CRIT, `stat() "${folder}" failed (${errorText(error)})`);
+  const found = request.location.core.opener.test(request, folder);
+  if (!(found instanceof OpenFailure)) {
+    if (found.isDirectory()) return 0;
+    logRequest(request, ALERT, `"${folder}" is not a directory`);
     return 500;
   }
-  if (!found) {
-    if (request.location.core.log_not_found) {
-      logRequest(request, ERROR, `"${file}" is not found (2: No such file or directory)`);
-    }
+  const { code, text, call } = found;
+  // The index was looked for: the folder may be searched.
+  if (code === 'EACCES') return 0;
+  if (code === 'ELOOP' || code === 'EMLINK') return 403;
+  if (code === 'ENOENT') {
+    if (request.location.core.log_not_found) logRequest(request, ERROR, `"${file}" is not found (${text})`);
     return 404;
   }
-  if (found.isDirectory()) return 0;
-  logRequest(request, ALERT, `"${folder}" is not a directory`);
+  logRequest(request, CRIT, `${call} "${folder}" failed (${text})`);
   return 500;
 };
 
-const failed = (request: Request, code: string, file: string): Verdict => {
-  if (code === 'ELOOP' || code === 'EMLINK') return 403;
-  if (code === 'EACCES') {
-    logRequest(request, ERROR, `"${file}" is forbidden (13: Permission denied)`);
-    return 403;
+/** The status for an index that can't be looked at; 0: the next one is tried. */
+const failed = (request: Request, { code, text, call }: OpenFailure, file: string): number => {
+  switch (code) {
+    case 'ENOENT':
+      return 0;
+    case 'ELOOP':
+    case 'EMLINK':
+      return 403;
+    case 'EACCES':
+      logRequest(request, ERROR, `"${file}" is forbidden (${text})`);
+      return 403;
+    case 'ENOTDIR':
+    case 'ENAMETOOLONG':
+      if (request.location.core.log_not_found) logRequest(request, ERROR, `"${file}" is not found (${text})`);
+      return 404;
+    default:
+      logRequest(request, CRIT, `${call} "${file}" failed (${text})`);
+      return 500;
   }
-  if (code === 'ENOTDIR' || code === 'ENAMETOOLONG') {
-    const why = code === 'ENOTDIR' ? '20: Not a directory' : '36: File name too long';
-    if (request.location.core.log_not_found) logRequest(request, ERROR, `"${file}" is not found (${why})`);
-    return 404;
-  }
-  logRequest(request, CRIT, `stat() "${file}" failed`);
-  return 500;
 };
 
 const search =
@@ -93,14 +88,15 @@ const search =
       if (folder === undefined) return 500;
       const file = folder + name;
       if (file.includes('\0')) return 404;
-      const found = stat(file);
-      if (typeof found !== 'string') {
+      const found = request.location.core.opener.test(request, file);
+      if (!(found instanceof OpenFailure)) {
         internalRedirect(request, uri + name, request.args);
         return DONE;
       }
-      if (found !== 'ENOENT') return failed(request, found, file);
+      const failure = failed(request, found, file);
+      if (failure !== 0) return failure;
       if (tested) continue;
-      const status = testFolder(request, folder.replace(/\/$/, ''), file);
+      const status = testFolder(request, folder.length > 1 ? folder.replace(/\/$/, '') : folder, file);
       if (status !== 0) return status;
       tested = true;
     }

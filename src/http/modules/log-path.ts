@@ -3,8 +3,10 @@ import { closeSync, fstatSync, openSync, statSync, writeSync } from 'node:fs';
 import type { Args, Parser } from '../../config/contract.ts';
 import { parseNumber, parseSec } from '../../config/numbers.ts';
 import { CRIT, ERROR } from '../../log/levels.ts';
-import { errorText } from '../../platform/errno.ts';
+import { nativePath } from '../../platform/byte-path.ts';
+import { appendGuarded } from '../../platform/open-at.ts';
 import { documentRoot } from '../file-path.ts';
+import { failureOf, OpenFailure, trustedLength } from '../open-file.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 
@@ -16,7 +18,7 @@ export interface LogCacheConf {
   readonly minUses: number;
 }
 
-export const logCacheParser: Parser<LogCacheConf | undefined> = {
+export const logCacheParser: Parser<LogCacheConf | false> = {
   arity: [1, 2, 3, 4],
   parse(args: Args) {
     let [max, inactive, valid, minUses, off] = [0, 10, 60, 1, false];
@@ -32,7 +34,7 @@ export const logCacheParser: Parser<LogCacheConf | undefined> = {
       else if (name === 'min_uses') minUses = number;
       else args.fail(`invalid "open_log_file_cache" parameter "${word.text}"`, word);
     }
-    if (off) return undefined;
+    if (off) return false;
     if (max === 0) args.fail('"open_log_file_cache" must have "max" parameter');
     return { max, inactive, valid, minUses };
   },
@@ -53,14 +55,23 @@ interface Known {
   uses: number;
 }
 
-const open = (path: string): number => openSync(path, 'a', 0o644);
+const MODE = 0o644;
+
+/** Opens a log for appending, as `disable_symlinks` says. Throws the system's error. */
+const open = (request: Request, path: string): number => {
+  const rule = request.location.core.disable_symlinks;
+  const trusted = rule ? trustedLength(rule, request, path) : -1;
+  return rule && trusted >= 0
+    ? appendGuarded(path, rule.links, trusted, MODE)
+    : openSync(nativePath(path), 'a', MODE);
+};
 
 const appendTo = (fd: number, line: string): void => {
   writeSync(fd, `${line}\n`, null, 'latin1');
 };
 
-const appendOnce = (path: string, line: string): void => {
-  const fd = open(path);
+const appendOnce = (request: Request, path: string, line: string): void => {
+  const fd = open(request, path);
   try {
     appendTo(fd, line);
   } finally {
@@ -70,7 +81,7 @@ const appendOnce = (path: string, line: string): void => {
 
 /** Whether the name still means the open file: it may have been rotated away. */
 const isSame = (path: string, known: Known, now: number): boolean => {
-  if (statSync(path, { throwIfNoEntry: false })?.ino !== known.ino) return false;
+  if (statSync(nativePath(path), { throwIfNoEntry: false })?.ino !== known.ino) return false;
   known.checked = now;
   return true;
 };
@@ -80,26 +91,27 @@ export class LogFiles {
   /** The least recently used is first. */
   readonly #known = new Map<string, Known>();
 
-  constructor(readonly conf: LogCacheConf | undefined) {}
+  constructor(readonly conf: LogCacheConf | false) {}
 
   /** Appends a line to the file that a request's log names. Failures go to the error log, as in nginx. */
   append(request: Request, path: string, line: string): void {
     if (!this.#rootExists(request)) return;
     try {
-      if (this.conf) this.#appendCached(path, line, this.conf);
-      else appendOnce(path, line);
+      if (this.conf) this.#appendCached(request, path, line, this.conf);
+      else appendOnce(request, path, line);
     } catch (error) {
-      logRequest(request, CRIT, `open() "${path}" failed (${errorText(error)})`);
+      const { call, text } = failureOf(error, 'open()');
+      logRequest(request, CRIT, `${call} "${path}" failed (${text})`);
     }
   }
 
-  #appendCached(path: string, line: string, conf: LogCacheConf): void {
+  #appendCached(request: Request, path: string, line: string, conf: LogCacheConf): void {
     const now = Date.now();
     const known = this.#known.get(path) ?? { fd: -1, ino: 0, checked: now, used: now, uses: 0 };
     this.#known.delete(path);
     if (known.fd >= 0 && now - known.checked >= conf.valid * 1000 && !isSame(path, known, now)) close(known);
     if (known.fd < 0) {
-      known.fd = open(path);
+      known.fd = open(request, path);
       known.ino = fstatSync(known.fd).ino;
       known.checked = now;
     }
@@ -123,12 +135,10 @@ export class LogFiles {
   /** A log is only written below a site that is there: a made-up host name makes no file. */
   #rootExists(request: Request): boolean {
     const root = documentRoot(request);
-    try {
-      if (statSync(root).isDirectory()) return true;
-      logRequest(request, ERROR, `testing "${root}" existence failed (20: Not a directory)`);
-    } catch (error) {
-      logRequest(request, ERROR, `testing "${root}" existence failed (${errorText(error)})`);
-    }
+    const found = request.location.core.opener.test(request, root);
+    if (!(found instanceof OpenFailure) && found.isDirectory()) return true;
+    const text = found instanceof OpenFailure ? found.text : '20: Not a directory';
+    logRequest(request, ERROR, `testing "${root}" existence failed (${text})`);
     return false;
   }
 }

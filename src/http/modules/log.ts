@@ -182,9 +182,9 @@ export const logModule = httpModule({
       in: WHERE,
       initial: undefined,
     }),
-    open_log_file_cache: directive<LogCacheConf | undefined>(logCacheParser, {
+    open_log_file_cache: directive<LogCacheConf | false>(logCacheParser, {
       in: ['http', 'server', 'location'],
-      initial: undefined,
+      initial: false,
     }),
   },
   begin(build) {

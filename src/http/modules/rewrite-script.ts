@@ -2,12 +2,11 @@
  * The statements of the rewrite module at one level, compiled to a list of steps that runs in the order of the
  * file; an `if` holds the list of its block.
  */
-import { statSync } from 'node:fs';
 import type { Condition } from '../../config/condition.ts';
 import { key, type Place, type Scope } from '../../config/contract.ts';
 import { CRIT, DEBUG, ERROR as LOG_ERROR, NOTICE } from '../../log/levels.ts';
-import { errorCode, errorText } from '../../platform/errno.ts';
 import type { HttpBuild, Regex } from '../build.ts';
+import { OpenFailure } from '../open-file.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { DECLINED, type Verdict } from '../verdict.ts';
@@ -167,18 +166,14 @@ export type Test = (request: Request, quote: boolean) => boolean;
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']);
 
 const testFile = (request: Request, test: 'f' | 'd' | 'e' | 'x', path: string): boolean => {
-  try {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (!stat) return false;
-    if (test === 'f') return stat.isFile();
-    if (test === 'd') return stat.isDirectory();
-    return test === 'e' || (stat.mode & 0o100) !== 0;
-  } catch (error) {
-    if (!ABSENT.has(errorCode(error) ?? '')) {
-      logRequest(request, CRIT, `stat() "${path}" failed (${errorText(error)})`);
-    }
+  const found = request.location.core.opener.test(request, path);
+  if (found instanceof OpenFailure) {
+    if (!ABSENT.has(found.code)) logRequest(request, CRIT, `${found.call} "${path}" failed (${found.text})`);
     return false;
   }
+  if (test === 'f') return found.isFile();
+  if (test === 'd') return found.isDirectory();
+  return test === 'e' || (found.mode & 0o100) !== 0;
 };
 
 /** Compiles a condition of `if`. Throws a Reason or ConfError in nginx's words. */

@@ -1,24 +1,24 @@
 /** Plain files below `root` and `alias` (ngx_http_static). */
-import { openSync, type Stats, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { CRIT } from '../../log/levels.ts';
 import { setContentType } from '../content-type.ts';
-import { fileMemory, SMALL } from '../file-memory.ts';
+import { SMALL } from '../file-memory.ts';
 import { filePath } from '../file-path.ts';
 import { finalize, sendHeader } from '../finalize.ts';
 import { httpModule } from '../module.ts';
+import { failureOf, OpenFailure, type OpenFile } from '../open-file.ts';
 import { NOTHING } from '../output.ts';
 import { discardBody } from '../read-body.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { escapeUri } from '../uri.ts';
 import { DECLINED, DONE, OK, type Verdict } from '../verdict.ts';
-import { fileError, notFound } from './file-errors.ts';
+import { fileError } from './file-errors.ts';
 import { FileProducer } from './file-producer.ts';
 import { RangeSink, whole } from './range-sink.ts';
 import { sendBytes } from './send-text.ts';
 
 const SLASH = 0x2f;
-const NO_THROW = { throwIfNoEntry: false } as const;
 
 /** A folder without the slash: the client is sent to the one with it. */
 const toFolder = (request: Request): Verdict => {
@@ -39,9 +39,9 @@ const describe = (request: Request, stat: Stats): void => {
 };
 
 /** Sends a file too large to be kept in memory. */
-const sendLarge = (request: Request, path: string, size: number): Verdict => {
-  const fd = openSync(path, 'r');
-  const producer = new FileProducer(fd, path);
+const sendLarge = (request: Request, file: OpenFile): Verdict => {
+  file.descriptor();
+  const producer = new FileProducer(file);
   request.producer = producer;
   discardBody(request);
   if (!sendHeader(request) || request.headerOnly) {
@@ -51,23 +51,36 @@ const sendLarge = (request: Request, path: string, size: number): Verdict => {
   }
   const { sink } = request;
   if (sink instanceof RangeSink) producer.begin(sink.next, sink.parts, sink.after);
-  else producer.begin(sink, [whole(size)], NOTHING);
+  else producer.begin(sink, [whole(file.stat.size)], NOTHING);
   producer.resumeOutput(request);
   return DONE;
 };
 
-/** Sends the regular file at `path` with its type; the request is finalized, or a status answered. */
-export const sendFile = (request: Request, path: string, stat: Stats): Verdict => {
-  describe(request, stat);
+/**
+ * Sends a regular file with the type of the URI, and closes it. The request is finalized, or
+ * a status answered.
+ */
+export const sendFile = (request: Request, file: OpenFile): Verdict => {
+  describe(request, file.stat);
   setContentType(request);
   try {
-    if (stat.size <= SMALL) return sendBytes(request, fileMemory.read(path, stat));
-    return sendLarge(request, path, stat.size);
+    if (file.stat.size > SMALL) return sendLarge(request, file);
+    const bytes = file.bytes();
+    file.close();
+    return sendBytes(request, bytes);
   } catch (error) {
     if (request.headerSent) throw error;
+    file.close();
     request.out.clear();
-    return fileError(request, error, path);
+    return fileError(request, failureOf(error, 'open()'), file.path);
   }
+};
+
+/** Answers a request for what is no regular file. */
+const notPlain = (request: Request, { path, stat }: OpenFile): Verdict => {
+  if (stat.isDirectory()) return toFolder(request);
+  logRequest(request, CRIT, `"${path}" is not a regular file`);
+  return 404;
 };
 
 const serve = (request: Request): Verdict => {
@@ -77,19 +90,12 @@ const serve = (request: Request): Verdict => {
   const path = filePath(request);
   if (path === undefined) return 500;
   if (path.includes('\0')) return 404;
-  let stat: Stats | undefined;
-  try {
-    stat = statSync(path, NO_THROW);
-  } catch (error) {
-    return fileError(request, error, path);
-  }
-  if (!stat) return notFound(request, path);
-  if (stat.isDirectory()) return toFolder(request);
-  if (!stat.isFile()) {
-    logRequest(request, CRIT, `"${path}" is not a regular file`);
-    return 404;
-  }
-  return method === 'POST' ? 405 : sendFile(request, path, stat);
+  const file = request.location.core.opener.open(request, path);
+  if (file instanceof OpenFailure) return fileError(request, file, path);
+  if (file.stat.isFile() && method !== 'POST') return sendFile(request, file);
+  const status = file.stat.isFile() ? 405 : notPlain(request, file);
+  file.close();
+  return status;
 };
 
 export const staticModule = httpModule({

@@ -1,14 +1,14 @@
 /** `try_files`: the first of several files that is there, else a URI, a named location or a status. */
-import { type Stats, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { type Args, directive, type Parser } from '../../config/contract.ts';
 import { parseNumber } from '../../config/numbers.ts';
 import { wordAt } from '../../config/parsers.ts';
 import { CRIT } from '../../log/levels.ts';
-import { errorCode, errorText } from '../../platform/errno.ts';
 import { HTTP } from '../build.ts';
 import { filePath, URI_BEHIND_ALIAS } from '../file-path.ts';
 import { internalRedirect, namedLocation } from '../finalize.ts';
 import { type Handler, httpModule } from '../module.ts';
+import { OpenFailure } from '../open-file.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import type { Template } from '../template.ts';
@@ -51,14 +51,10 @@ const tryFiles: Parser<TryFiles> = {
 /** What stands at `path`; undefined, logged where that is not usual, when it can't be looked at. */
 const look = (request: Request, path: string): Stats | undefined => {
   if (path.includes('\0')) return undefined;
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    if (!isAbsent(errorCode(error))) {
-      logRequest(request, CRIT, `stat() "${path}" failed (${errorText(error)})`);
-    }
-    return undefined;
-  }
+  const found = request.location.core.opener.test(request, path);
+  if (!(found instanceof OpenFailure)) return found;
+  if (!isAbsent(found.code)) logRequest(request, CRIT, `${found.call} "${path}" failed (${found.text})`);
+  return undefined;
 };
 
 /** The URI that a found name gives, and takes it. */
