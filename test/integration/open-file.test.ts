@@ -1,6 +1,7 @@
 /** How files are opened: symbolic links refused, files kept open, names in any bytes. */
 import assert from 'node:assert/strict';
 import {
+  existsSync,
   lchownSync,
   mkdirSync,
   readFileSync,
