@@ -11,6 +11,7 @@ import { feedDue } from './limit-rate.ts';
 import { finalizeUpstream, next } from './next.ts';
 import { resume } from './pass-body.ts';
 import { PeerConnection } from './peer-connection.ts';
+import { NO_HEAD } from './reply-head.ts';
 import { resolve } from './resolve.ts';
 import { send } from './send.ts';
 import {
@@ -83,7 +84,8 @@ export const connect = (u: Upstream): void => {
 
 /** Forgets what the last attempt read and sent. */
 const reset = (u: Upstream): void => {
-  u.head.clear();
+  u.head = NO_HEAD;
+  u.trailers = undefined;
   u.keep = false;
   u.failed = false;
   u.requestSent = false;

@@ -189,9 +189,10 @@ export interface Protocol {
  * Reads one reply from the peer's bytes and pushes what it finds into the engine, in this order:
  * `upstream.onInterim()` for each 1xx but 101 (nothing of it is kept), `upstream.addLine(name, value)` for each
  * line with `upstream.head.status` and `statusLine` set, `upstream.onReplyHead()` once the head is complete,
- * `upstream.onReplyBody(bytes)` for each decoded piece, `upstream.onReplyEnd(keep)` at the end;
- * `upstream.onReplyInvalid(message)` when it is not a reply. Where one of these answers false the reply is of no more
- * interest (another peer is tried, the request is over): return at once and touch nothing.
+ * `upstream.onReplyBody(bytes)` for each decoded piece, `upstream.onReplyEnd(keep)` at the end (or both at once by
+ * `upstream.onReplyText(text, keep)`, which may be refused); `upstream.onReplyInvalid(message)` when it is not a
+ * reply. Where one of these answers false the reply is of no more interest (another peer is tried, the request is
+ * over): return at once and touch nothing.
  */
 export interface Reply {
   /** `bytes` from `start` to `end` came; they are only there during the call. */

@@ -90,6 +90,23 @@ export const resume = (u: Upstream): void => {
   connection.resume();
 };
 
+/** A whole small body at once, where nothing stands between the reply and the client. False: it wants to be passed as bytes. */
+export const passText = (u: Upstream, text: string, keep: boolean): boolean => {
+  const { request } = u;
+  const { stream } = request;
+  if (u.phase !== PASSING || u.discarding || !u.buffering || u.limit || request.sink !== stream) return false;
+  if (stream.congested) return false;
+  u.attempt.length = text.length;
+  u.keep = keep;
+  stopClock(u);
+  release(u, PEER_OK);
+  u.action = BODY_ACTION;
+  u.phase = OVER;
+  stream.writeText(request, text);
+  finish(u);
+  return true;
+};
+
 /** The reply is complete: its connection is free, and the client gets the rest. */
 export const passEnd = (u: Upstream, keep: boolean): void => {
   if (u.phase !== PASSING) return;
@@ -124,7 +141,7 @@ const finish = (u: Upstream): void => {
 
 /** The trailer lines that the client may see. */
 const passTrailers = (u: Upstream): void => {
-  const { trailers } = u.head;
+  const { trailers } = u;
   if (!trailers || !u.conf.passTrailers) return;
   const passed: string[] = [];
   for (let i = 0; i < trailers.length; i += 2) {

@@ -200,8 +200,7 @@ const refresh = (u: Upstream, request: Request, value: string): string => {
 
 /** An interim reply: Early Hints go to the client where `early_hints` lets them. */
 export const passInterim = (u: Upstream, status: number, lines: readonly string[]): boolean => {
-  const { conf, request, head } = u;
-  head.clear();
+  const { conf, request } = u;
   if (!conf.passEarlyHints || status !== 103 || request.version < 1001) return true;
   if (!holds(request.location.core.early_hints, request)) return true;
   u.hintsLength += lines.reduce((sum, text) => sum + text.length + 2, 0);

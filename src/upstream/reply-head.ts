@@ -15,7 +15,7 @@ export const LINE_OK = 0;
 export const LINE_IGNORED = 1;
 export const LINE_INVALID = 2;
 
-/** Lines keep order and duplicates. One object per request, emptied for each attempt. */
+/** Lines keep order and duplicates. One that is complete does not change any more, and may serve several requests. */
 export class ReplyHead {
   status = 0;
   /** `404 Not Found` as the peer wrote it; '' when it gave no reason. */
@@ -31,27 +31,10 @@ export class ReplyHead {
   keepAliveTimeout = -1;
   /** The peer agreed to switch protocols: what follows is a tunnel. Set by the protocol before `onReplyHead`. */
   upgrade = false;
-  /** Trailer lines: name, value, name, value ...; set by the protocol before `onReplyEnd`. */
-  trailers: string[] | undefined = undefined;
   /** Why the last line was not kept, in nginx's words. */
   reason = '';
   /** A bit per kind that has been seen. */
   seen = 0;
-
-  clear(): void {
-    this.status = 0;
-    this.statusLine = '';
-    this.names.length = 0;
-    this.values.length = 0;
-    this.contentLength = -1;
-    this.chunked = false;
-    this.connectionClose = false;
-    this.keepAliveTimeout = -1;
-    this.upgrade = false;
-    this.trailers = undefined;
-    this.reason = '';
-    this.seen = 0;
-  }
 
   /** Takes one line. The answer is LINE_OK, LINE_IGNORED or LINE_INVALID, the latter two with `reason`. */
   add(text: string, value: string): number {
@@ -114,3 +97,6 @@ export class ReplyHead {
     return `upstream sent duplicate header line: "${name.text}: ${value}", previous value: "${previous}"`;
   }
 }
+
+/** While there is no reply. */
+export const NO_HEAD: ReplyHead = new ReplyHead();

@@ -23,10 +23,10 @@ import type { Exchange, Peer, PeerGroup, PeerSource, Protocol, Reply, UpstreamCo
 import { NEXT } from './contract.ts';
 import { feedLimited, RateLimit } from './limit-rate.ts';
 import { finalizeUpstream, next } from './next.ts';
-import { flushPending, passBody, passEnd, resume } from './pass-body.ts';
+import { flushPending, passBody, passEnd, passText, resume } from './pass-body.ts';
 import { passHead, passInterim } from './pass-head.ts';
 import type { PeerConnection } from './peer-connection.ts';
-import { LINE_IGNORED, LINE_OK, ReplyHead } from './reply-head.ts';
+import { LINE_IGNORED, LINE_OK, NO_HEAD, type ReplyHead } from './reply-head.ts';
 import { resolved } from './resolve.ts';
 import { type BodySender, onSent, sendPiece, sendStreamEnd } from './send.ts';
 import type { Spool } from './spool.ts';
@@ -90,7 +90,9 @@ const bodyRead = (request: Request): void => {
 
 export class Upstream implements ConnectionHandler, Producer, BodyConsumer, LookupOwner, Exchange {
   /** The head of the present attempt's reply. */
-  readonly head: ReplyHead = new ReplyHead();
+  head: ReplyHead = NO_HEAD;
+  /** Its trailer lines: name, value, name, value ...; set by the protocol before `onReplyEnd`. */
+  trailers: readonly string[] | undefined = undefined;
   /**
    * The connection may be kept although the reply is not read further: a protocol sets it before
    * `onReplyHead` when the reply has no body and nothing forbids to keep it.
@@ -206,6 +208,11 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
   /** A piece of the body, decoded; only there during the call. */
   onReplyBody(bytes: Uint8Array): boolean {
     return passBody(this, bytes);
+  }
+
+  /** All of a small body, decoded, and with it the end of the reply. False: it is wanted as bytes. */
+  onReplyText(text: string, keep: boolean): boolean {
+    return passText(this, text, keep);
   }
 
   /** The reply is complete. `keep`: nothing in it forbids another request on its connection. */

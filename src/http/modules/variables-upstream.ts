@@ -45,7 +45,7 @@ const header = ({ upstream }: Request, name: string): Value => {
 };
 
 const trailer = ({ upstream }: Request, name: string): Value => {
-  const trailers = upstream?.head.trailers;
+  const trailers = upstream?.trailers;
   if (!trailers) return undefined;
   const names = trailers.filter((_, index) => index % 2 === 0);
   const values = trailers.filter((_, index) => index % 2 === 1);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { internName } from '../../../src/http/header-names.ts';
 import type { Request } from '../../../src/http/request.ts';
+import { HeadMemory } from '../../../src/upstream/protocols/http/head-memory.ts';
 import { HttpReply, type ReplyTarget } from '../../../src/upstream/protocols/http/reply.ts';
 import { LINE_INVALID, ReplyHead } from '../../../src/upstream/reply-head.ts';
 import { makeRequest } from './conf-rig.ts';
@@ -9,10 +10,12 @@ import { makeRequest } from './conf-rig.ts';
 /** What the engine would have seen, with body pieces joined. */
 class Recorder implements ReplyTarget {
   readonly request: Request;
-  readonly head = new ReplyHead();
+  head = new ReplyHead();
+  trailers: readonly string[] | undefined = undefined;
   keep = false;
   readonly seen: string[] = [];
   body = '';
+  takesText = false;
   over = false;
 
   constructor(request: Request) {
@@ -40,8 +43,14 @@ class Recorder implements ReplyTarget {
     this.body += Buffer.from(bytes).toString('latin1');
     return true;
   }
+  onReplyText(text: string, keep: boolean): boolean {
+    if (!this.takesText) return false;
+    this.body += text;
+    this.onReplyEnd(keep);
+    return true;
+  }
   onReplyEnd(keep: boolean): void {
-    const trailers = this.head.trailers;
+    const { trailers } = this;
     if (trailers) this.seen.push(`trailers ${trailers.join('|')}`);
     this.seen.push(`body "${this.body}" ${keep ? 'kept' : 'closed'}`);
     this.over = true;
@@ -76,15 +85,22 @@ interface Case {
 }
 
 /** Feeds the pieces, each at an odd place of a larger buffer, then the close. */
-const read = (kase: Case, pieces: readonly Buffer[]): readonly string[] => {
+const read = (
+  kase: Case,
+  pieces: readonly Buffer[],
+  memory = new HeadMemory(),
+  takesText = false,
+): readonly string[] => {
   const options = {
     bufferSize: kase.bufferSize ?? 4096,
     passTrailers: kase.trailers ?? false,
     passesServer: false,
     passesDate: false,
+    memory,
   };
   const request = requestWith(kase.upgrade ? [['Upgrade', 'websocket']] : []);
   const recorder = new Recorder(request);
+  recorder.takesText = takesText;
   const reply = new HttpReply(options);
   reply.begin(recorder, kase.head ?? false);
   for (const piece of pieces) {
@@ -296,6 +312,11 @@ describe('replies of HTTP/1 servers', () => {
       const bytes = Array.from(wire, (_, i) => wire.subarray(i, i + 1));
       assert.deepEqual(read(kase, bytes), kase.expected, 'byte by byte');
     });
+    it(`${kase.name}, the same head again`, () => {
+      const memory = new HeadMemory();
+      for (const takesText of [false, true, true])
+        assert.deepEqual(read(kase, [Buffer.from(kase.wire, 'latin1')], memory, takesText), kase.expected);
+    });
   }
 });
 
@@ -348,7 +369,39 @@ const SURPLUS: readonly Case[] = [
 describe('bytes behind a reply', () => {
   for (const kase of SURPLUS) {
     it(`${kase.name} forbids to keep the connection`, () => {
-      assert.deepEqual(read(kase, [Buffer.from(kase.wire, 'latin1')]), kase.expected);
+      const memory = new HeadMemory();
+      for (const takesText of [false, true])
+        assert.deepEqual(read(kase, [Buffer.from(kase.wire, 'latin1')], memory, takesText), kase.expected);
     });
   }
+});
+
+describe('a head that is remembered', () => {
+  const memory = new HeadMemory();
+  const wire = 'HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nhi';
+  const expected = ['200 "200 OK"', 'X-A=1', 'Content-Length=2', 'body "hi" kept'];
+  const kase: Case = { name: '', wire, expected };
+  const feed = (text: string, at = text.length): readonly string[] =>
+    read(kase, [Buffer.from(text.slice(0, at)), Buffer.from(text.slice(at))], memory);
+
+  it('is found again in a piece that goes on behind it', () => {
+    assert.deepEqual(feed(wire), expected);
+    assert.notEqual(memory.find(`${wire}!`), undefined);
+    assert.deepEqual(feed(wire, wire.length - 1), expected);
+  });
+  it('is not taken for one with another line', () => {
+    assert.deepEqual(feed(wire.replace('1\r', '2\r')), expected.with(1, 'X-A=2'));
+    assert.equal(memory.find(wire), undefined);
+    assert.deepEqual(feed(wire), expected);
+  });
+  it('is not taken for its own lines without the first', () => {
+    // A cut behind the status line: what follows is no head of its own.
+    assert.deepEqual(feed(wire, wire.indexOf('\n') + 1), expected);
+    assert.equal(memory.find(wire.slice(wire.indexOf('\n') + 1)), undefined);
+  });
+  it('is read again where the log was told about a line', () => {
+    const odd = wire.replace('X-A: 1\r\n', 'Date: 1\r\nDate: 2\r\n');
+    feed(odd);
+    assert.equal(memory.find(odd), undefined);
+  });
 });

@@ -4,6 +4,7 @@
  * a colon is a name without a value.
  */
 import { latin1 } from '../../../net/latin1.ts';
+import { NO_HEAD, ReplyHead } from '../../reply-head.ts';
 import type { Upstream } from '../../upstream.ts';
 
 const NUL = 0x00;
@@ -30,11 +31,9 @@ export class CgiHead {
   #odd = false;
   #status = '';
   #location = false;
-  /** The head of an earlier reply: scripts mostly repeat theirs. Its lines are name, value, name, value ... */
+  /** The head of an earlier reply: scripts mostly repeat theirs. */
   #known = '';
-  #knownLines: string[] = [];
-  #knownStatus = 0;
-  #knownStatusLine = '';
+  #knownHead: ReplyHead = NO_HEAD;
 
   reset(): void {
     this.#text = '';
@@ -53,7 +52,8 @@ export class CgiHead {
     if (before === 0) {
       const { length } = this.#known;
       if (length > 0 && length <= end - start && latin1(bytes, start, start + length) === this.#known) {
-        return this.#repeat(upstream) ? start + length : REFUSED;
+        upstream.head = this.#knownHead;
+        return start + length;
       }
       stop = this.#findEnd(bytes, start, end);
       this.#text = latin1(bytes, start, stop === MORE ? end : stop);
@@ -73,21 +73,15 @@ export class CgiHead {
       if (stop === MORE) return MORE;
     }
     this.#known = '';
-    this.#knownLines.length = 0;
+    const head = new ReplyHead();
+    upstream.head = head;
     if (!this.#lines(upstream) || !this.#setStatus(upstream)) return REFUSED;
-    if (this.#text.length <= LONGEST_KNOWN) this.#known = this.#text;
-    return stop;
-  }
-
-  /** The head is the one that is known. */
-  #repeat(upstream: HeadTarget): boolean {
-    const lines = this.#knownLines;
-    for (let i = 0; i < lines.length; i += 2) {
-      if (!upstream.addLine(lines[i] ?? '', lines[i + 1] ?? '')) return false;
+    // Lines that the log was told about are read again.
+    if (this.#text.length <= LONGEST_KNOWN && head.reason === '') {
+      this.#known = this.#text;
+      this.#knownHead = head;
     }
-    upstream.head.status = this.#knownStatus;
-    upstream.head.statusLine = this.#knownStatusLine;
-    return true;
+    return stop;
   }
 
   #findEnd(bytes: Buffer, start: number, end: number): number {
@@ -140,7 +134,6 @@ export class CgiHead {
     } else if (name.length === 8 && name.toLowerCase() === 'location') {
       this.#location = true;
     }
-    this.#knownLines.push(name, value);
     return upstream.addLine(name, value);
   }
 
@@ -157,8 +150,6 @@ export class CgiHead {
       upstream.onReplyInvalid(`upstream sent invalid status "${status.trimEnd()}"`);
       return false;
     }
-    this.#knownStatus = head.status;
-    this.#knownStatusLine = head.statusLine;
     return true;
   }
 }

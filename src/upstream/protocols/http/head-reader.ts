@@ -1,6 +1,8 @@
 /** The head of a reply, piece by piece as it comes: the status line, the lines behind it, interim heads before it. */
 import { INFO } from '../../../log/levels.ts';
+import { ReplyHead } from '../../reply-head.ts';
 import { HeadLines, LAST_LINE, LINE, NO_LINE, UNFINISHED } from './head-lines.ts';
+import type { HeadMemory } from './head-memory.ts';
 import type { ReplyTarget } from './reply.ts';
 import { mayBeStatusLine, StatusLine } from './status-line.ts';
 
@@ -16,6 +18,7 @@ const INTERIM_HEADERS = 2;
 
 const SWITCHING_PROTOCOLS = 101;
 const EARLY_HINTS = 103;
+const HTTP_11 = 1001;
 
 export class HeadReader {
   readonly status = new StatusLine();
@@ -30,6 +33,8 @@ export class HeadReader {
   #interimBytes = 0;
   #interim: string[] | undefined = undefined;
   readonly #lines = new HeadLines();
+
+  constructor(readonly memory: HeadMemory) {}
 
   /** Another reply begins. */
   reset(): void {
@@ -58,6 +63,11 @@ export class HeadReader {
     const before = this.#rest.length;
     const taken = Math.min(end - start, limit - this.#headBytes);
     const piece = bytes.latin1Slice(start, start + taken);
+    const whole = before === 0 && this.#state === STATUS_LINE;
+    if (whole) {
+      const known = this.memory.find(piece);
+      if (known) return this.#repeat(target, known, piece, start);
+    }
     lines.reset(before === 0 ? piece : this.#rest + piece);
     this.#headBytes += taken;
     this.next = start + taken;
@@ -72,7 +82,33 @@ export class HeadReader {
       else if (!target.addLine(lines.name, lines.value)) return REFUSED;
     }
     this.next = start + lines.position - before;
+    if (whole && found === LAST_LINE && this.#state === HEADERS) this.#remember(target.head);
     return found;
+  }
+
+  /** The head is the one that is remembered. */
+  #repeat(target: ReplyTarget, head: ReplyHead, piece: string, start: number): number {
+    const { length } = this.memory;
+    target.head = head;
+    this.#state = HEADERS;
+    this.#lines.text = piece;
+    this.#lines.position = length;
+    this.next = start + length;
+    return LAST_LINE;
+  }
+
+  /** Not those with lines that the log was told about, nor what begins a tunnel. */
+  #remember(head: ReplyHead): void {
+    const { text, position } = this.#lines;
+    if (head.reason === '' && head.status >= 200) this.memory.keep(text, position, head);
+  }
+
+  /** The `length` bytes behind the head as text, when they came with all of it in one piece; else undefined. */
+  textBehind(length: number): string | undefined {
+    const { text, position } = this.#lines;
+    return this.#rest === '' && position + length <= text.length
+      ? text.slice(position, position + length)
+      : undefined;
   }
 
   /** What a line that is none, or refused, comes to. */
@@ -114,9 +150,12 @@ export class HeadReader {
       this.#interim = [];
       return;
     }
-    const { head } = target;
+    const head = new ReplyHead();
+    target.head = head;
     head.status = code;
     head.statusLine = text;
+    // nginx keeps no connection to an HTTP/1.0 server, whatever its Connection header says.
+    head.connectionClose = this.status.version < HTTP_11;
     this.#state = HEADERS;
   }
 

@@ -2,6 +2,7 @@
 import type { Request } from '../../../http/request.ts';
 import type { Template } from '../../../http/template.ts';
 import type { Protocol } from '../../contract.ts';
+import { HeadMemory } from './head-memory.ts';
 import { HttpReply, type ReplyOptions, type ReplyTarget } from './reply.ts';
 import { compileHead, type HeadBuilder, type HeadOptions, type SentBody } from './request-head.ts';
 import { requestUri, type Target } from './target.ts';
@@ -13,7 +14,7 @@ type Rewrite = ((request: Request, value: string) => string) | undefined;
 type RewriteRedirect = ((request: Request, value: string) => string | undefined) | undefined;
 
 /** What a location says about all of its requests, wherever they go. */
-export interface HttpOptions extends HeadOptions, ReplyOptions {
+export interface HttpOptions extends HeadOptions, Omit<ReplyOptions, 'memory'> {
   /** A body may have to be sent in chunks. */
   readonly streams: boolean;
   readonly rewriteRedirect: RewriteRedirect;
@@ -34,7 +35,7 @@ export class HttpSettings {
   constructor(options: HttpOptions) {
     this.head = compileHead(options);
     const { bufferSize, passTrailers, passesServer, passesDate } = options;
-    this.reply = { bufferSize, passTrailers, passesServer, passesDate };
+    this.reply = { bufferSize, passTrailers, passesServer, passesDate, memory: new HeadMemory() };
     this.version = options.version;
     this.method = options.method;
     this.plainBody = !options.streams || options.version < 1001;

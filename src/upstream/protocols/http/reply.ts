@@ -6,20 +6,25 @@ import type { Request } from '../../../http/request.ts';
 import { ERROR, WARN } from '../../../log/levels.ts';
 import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from '../../../net/chunked.ts';
 import type { Reply } from '../../contract.ts';
-import type { ReplyHead } from '../../reply-head.ts';
+import { ReplyHead } from '../../reply-head.ts';
 import { DATE, SERVER } from '../../reply-name.ts';
+import type { HeadMemory } from './head-memory.ts';
 import { HEAD_DONE, HEAD_NONE, HeadReader } from './head-reader.ts';
 import { TRAILERS_DONE, TRAILERS_INVALID, TrailerReader } from './trailers.ts';
 
 /** What a reply tells of itself; the engine's Upstream. */
 export interface ReplyTarget {
   readonly request: Request;
-  readonly head: ReplyHead;
+  /** Replaced by that of each reply; it does not change once it is complete, but for `upgrade`. */
+  head: ReplyHead;
+  /** Trailer lines: name, value, name, value ...; set before `onReplyEnd`. */
+  trailers: readonly string[] | undefined;
   keep: boolean;
   addLine(name: string, value: string): boolean;
   onInterim(status: number, lines: readonly string[]): boolean;
   onReplyHead(): boolean;
   onReplyBody(bytes: Uint8Array): boolean;
+  onReplyText(text: string, keep: boolean): boolean;
   onReplyEnd(keep: boolean): void;
   onReplyInvalid(message: string): boolean;
   log(level: number, message: string): void;
@@ -33,6 +38,8 @@ export interface ReplyOptions {
   /** `proxy_pass_header Server` and `Date`: where the server sends none, the client gets none. */
   readonly passesServer: boolean;
   readonly passesDate: boolean;
+  /** Shared by the replies of the location. */
+  readonly memory: HeadMemory;
 }
 
 const HEAD = 0;
@@ -48,7 +55,6 @@ const SWITCHING_PROTOCOLS = 101;
 const NO_CONTENT = 204;
 const SURPLUS = 'upstream sent more data than specified in "Content-Length" header';
 const NOT_MODIFIED = 304;
-const HTTP_11 = 1001;
 
 export class HttpReply implements Reply {
   /** Undefined between two replies: nothing of a request is held on to. */
@@ -60,12 +66,13 @@ export class HttpReply implements Reply {
   #keep = false;
   /** Bytes of the body that are still to come. */
   #length = 0;
-  readonly #head = new HeadReader();
+  readonly #head: HeadReader;
   readonly #chunks = new ChunkedDecoder();
   #trailers: TrailerReader | undefined = undefined;
 
   constructor(options: ReplyOptions) {
     this.#options = options;
+    this.#head = new HeadReader(options.memory);
   }
 
   /** Begins to read a reply for `upstream`. */
@@ -117,10 +124,7 @@ export class HttpReply implements Reply {
 
   #endHead(upstream: ReplyTarget, bytes: Buffer, next: number, end: number): void {
     const { head } = upstream;
-    // nginx keeps no connection to an HTTP/1.0 server, whatever its Connection header says.
-    if (this.#head.status.version < HTTP_11) head.connectionClose = true;
     this.#keep = !head.connectionClose;
-    if (head.chunked) head.contentLength = -1;
     const { passesServer, passesDate } = this.#options;
     const { out } = upstream.request;
     if (passesServer && (head.seen & (1 << SERVER)) === 0) out.withoutServer = true;
@@ -133,7 +137,18 @@ export class HttpReply implements Reply {
     if (head.status === NO_CONTENT && next < end) upstream.log(WARN, SURPLUS);
     if (!upstream.onReplyHead()) return;
     if (empty) this.#endLength(upstream, next < end);
-    else this.feed(bytes, next, end);
+    else if (!this.#passWhole(upstream, end - next)) this.feed(bytes, next, end);
+  }
+
+  /** A body of known length that came with the head and has been decoded with it goes on as text. */
+  #passWhole(upstream: ReplyTarget, length: number): boolean {
+    if (this.#state !== LENGTH || length !== this.#length) return false;
+    const text = this.#head.textBehind(length);
+    if (text === undefined) return false;
+    this.#state = OVER;
+    if (upstream.onReplyText(text, this.#keep)) return true;
+    this.#state = LENGTH;
+    return false;
   }
 
   /** How the body's end is found. */
@@ -160,8 +175,10 @@ export class HttpReply implements Reply {
     this.#state = UNTIL_CLOSE;
     upstream.log(ERROR, 'upstream sent no valid HTTP/1.0 header');
     upstream.request.version = 9;
-    upstream.head.status = 200;
-    upstream.head.connectionClose = true;
+    const head = new ReplyHead();
+    head.status = 200;
+    head.connectionClose = true;
+    upstream.head = head;
     if (!upstream.onReplyHead()) return;
     if (upstream.onReplyBody(Buffer.from(begun, 'latin1'))) this.feed(bytes, next, end);
   }
@@ -213,7 +230,7 @@ export class HttpReply implements Reply {
     if (found === TRAILERS_INVALID) {
       this.#invalid(upstream, trailers.reason);
     } else if (found === TRAILERS_DONE) {
-      upstream.head.trailers = trailers.lines;
+      upstream.trailers = trailers.lines;
       const surplus = trailers.next < end;
       if (surplus) upstream.log(WARN, 'upstream sent data after trailers');
       this.#finish(upstream, this.#keep && !surplus);
