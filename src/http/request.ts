@@ -141,6 +141,8 @@ export class Request {
   /** The exchange with an upstream server, the latest one. */
   upstream: Upstream | undefined = undefined;
 
+  /** A filter waits for something, and can't take more. */
+  stalled = false;
   /** Of a main request that has made any. */
   subrequests: Subrequests | undefined = undefined;
 
@@ -222,7 +224,7 @@ export class Request {
 
   /** Its producer shall wait until it is asked to go on. */
   get congested(): boolean {
-    return this.stream.congested || this.subrequests?.congested === true;
+    return this.stalled || this.stream.congested || this.subrequests?.congested === true;
   }
 
   /** The client can take more: whoever's output it waits for goes on. */

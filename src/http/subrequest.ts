@@ -1,6 +1,7 @@
 /** Requests that the program makes to itself, for the sake of a client's: `subrequest` (ngx_http_subrequest). */
 import { ERROR } from '../log/levels.ts';
 import { monotonic, wallClock } from '../net/timers.ts';
+import { MemoryOutput } from './memory-output.ts';
 import type { BodySink } from './output.ts';
 import { SERVER_REWRITE } from './phase-numbers.ts';
 import { Request } from './request.ts';
@@ -53,7 +54,9 @@ export const subrequest = (
   const { subrequests } = main;
   const substream = new Substream(main, subrequests, depth, conf);
   const request = new Request(substream, parent.server, parent, 0);
-  const output = conf.output === IN_TURN ? turnOf(parent, subrequests)?.add(request) : conf.output;
+  const kept = stream instanceof Substream && stream.output instanceof MemoryOutput;
+  const turn = conf.output === IN_TURN && !kept ? turnOf(parent, subrequests)?.add(request) : undefined;
+  const output = conf.output === IN_TURN || kept ? turn : conf.output;
   if (!output) {
     logRequest(parent, ERROR, `nested in-memory subrequest "${uri}"`);
     return undefined;

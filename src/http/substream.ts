@@ -100,10 +100,10 @@ export class Substream implements Stream {
   }
 
   write(request: Request, bytes: Data, flags: number): void {
-    if (this.broken || request.outputDone) return;
+    if (this.broken || request.finished) return;
     request.bodySent += bytes.length;
     this.output.write(request, bytes, flags);
-    if ((flags & LAST) === 0) return;
+    if ((flags & LAST) === 0 || request.outputDone) return;
     request.outputDone = true;
     if (request.finalizing) {
       request.finalizing = false;

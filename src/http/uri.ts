@@ -92,6 +92,8 @@ const SAFE = {
   uri: /[\x00-\x20"#%<>?\\^`{|}\x7f-\xff]/g,
   /** Arguments: NGX_ESCAPE_ARGS. */
   args: /[\x00-\x20"#%&+;<>?\\^`{|}\x7f-\xff]/g,
+  /** A place in HTML: NGX_ESCAPE_HTML. */
+  html: /[\x00-\x20"#%'<>\\^`{|}\x7f-\xff]/g,
   /** One component: NGX_ESCAPE_URI_COMPONENT. */
   component: /[^A-Za-z0-9\-._~]/g,
 } as const;

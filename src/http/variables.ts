@@ -70,6 +70,18 @@ export class Variables {
     return best;
   }
 
+  /**
+   * A variable by a name that only a request tells (in a page of SSI). Undefined when there is none of that name,
+   * which is as good as one that is not found. Only after `bind`.
+   */
+  find(name: string): ((request: Request) => Value) | undefined {
+    const lower = name.toLowerCase();
+    const ref = this.#refs.get(lower);
+    if (ref) return ref.get;
+    const definition = this.lookup(lower);
+    return definition && (definition.bind?.(lower) ?? ((request) => definition.get(request, lower)));
+  }
+
   /** Refers to a variable that may be defined further down. Names are case-insensitive. */
   use(name: string, place?: Place): VariableRef {
     const lower = name.toLowerCase();

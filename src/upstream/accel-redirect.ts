@@ -2,23 +2,11 @@
 import { internalRedirect, namedLocation } from '../http/finalize.ts';
 import type { Request } from '../http/request.ts';
 import { logRequest } from '../http/request-log.ts';
-import { unescapeUri } from '../http/uri.ts';
+import { trustedUri } from '../http/trusted-uri.ts';
 import { OK } from '../http/verdict.ts';
 import { ERROR } from '../log/levels.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { ACCEL_REDIRECT, REDIRECTED, type ReplyName } from './reply-name.ts';
-
-/** A path that could lead out of the tree, or holds a NUL. */
-const unsafe = (uri: string): boolean => uri === '' || /(?:^|\/)\.\.(?:\/|$)|\0/.test(uri);
-
-/** Path and arguments of a URI that did not come from a client; undefined when it is not safe. */
-export const trustedUri = (text: string): { readonly uri: string; readonly args: string } | undefined => {
-  const mark = text.indexOf('?');
-  const path = mark < 0 ? text : text.slice(0, mark);
-  if (unsafe(path)) return undefined;
-  const uri = unescapeUri(path);
-  return unsafe(uri) ? undefined : { uri, args: mark < 0 ? '' : text.slice(mark + 1) };
-};
 
 /**
  * Goes on at the URI that `head` names, with the lines that survive a redirect given to `copy`. Answers OK, or

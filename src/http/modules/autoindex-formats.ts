@@ -1,4 +1,5 @@
 /** The listings of `autoindex`: html, json, jsonp and xml, byte for byte as nginx writes them. */
+import { escapeHtml } from '../html.ts';
 import { httpDate } from '../http-date.ts';
 import { escapeUri } from '../uri.ts';
 import { escapeJson } from './log-format.ts';
@@ -14,10 +15,6 @@ export interface DirectoryEntry {
 
 const NAME_WIDTH = 50;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const ENTITIES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;' };
-
-/** Text as it stands in HTML and XML. */
-export const escapeHtml = (text: string): string => text.replace(/[<>&"]/g, (c) => ENTITIES[c] ?? c);
 
 const two = (n: number): string => String(n).padStart(2, '0');
 

@@ -33,6 +33,7 @@ import { refererModule } from './referer.ts';
 import { rewriteModule } from './rewrite.ts';
 import { secureLinkModule } from './secure-link.ts';
 import { splitClientsModule } from './split-clients.ts';
+import { ssiModule } from './ssi.ts';
 import { sslModule } from './ssl.ts';
 import { staticModule } from './static.ts';
 import { stubStatusModule } from './stub-status.ts';
@@ -79,6 +80,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   additionModule,
   subFilterModule,
   charsetModule,
+  ssiModule,
   gzipModule,
   rangeModule,
   logModule,
