@@ -10,6 +10,9 @@ const FORBIDDEN = new Set(['EACCES', 'EMLINK', 'ELOOP']);
 /** Whether the code of a system error says that there is no such file. */
 export const isAbsent = (code: string): boolean => ABSENT.has(code);
 
+/** Whether the code says that the file is there, but not for us. */
+export const isForbidden = (code: string): boolean => FORBIDDEN.has(code);
+
 /** Logs why a file can't be opened, unless `log_not_found` is off and it is not there; answers 404, 403 or 500. */
 export const fileError = (request: Request, { code, text, call }: OpenFailure, path: string): number => {
   const status = ABSENT.has(code) ? 404 : FORBIDDEN.has(code) ? 403 : 500;

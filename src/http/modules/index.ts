@@ -17,6 +17,7 @@ import { fastcgi } from './fastcgi.ts';
 import { geoModule } from './geo.ts';
 import { gunzipModule } from './gunzip.ts';
 import { gzipModule } from './gzip.ts';
+import { gzipStaticModule } from './gzip-static.ts';
 import { headersModule } from './headers.ts';
 import { indexModule } from './index-module.ts';
 import { limitConnModule } from './limit-conn.ts';
@@ -72,6 +73,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   indexModule,
   autoindexModule,
   davModule,
+  gzipStaticModule,
   staticModule,
   notModifiedModule,
   headersModule,
