@@ -1,4 +1,6 @@
 /** The listings of `autoindex`: html, json, jsonp and xml, byte for byte as nginx writes them. */
+
+import { isUtf8 } from 'node:buffer';
 import { escapeHtml } from '../html.ts';
 import { httpDate } from '../http-date.ts';
 import { escapeUri } from '../uri.ts';
@@ -46,9 +48,12 @@ export interface HtmlOptions {
 
 /** A name as it is shown, and how many columns it takes. */
 const shown = (entry: DirectoryEntry, utf8: boolean): string => {
-  const name = utf8 ? Buffer.from(entry.name, 'latin1').toString() : entry.name;
+  const bytes = Buffer.from(entry.name, 'latin1');
+  // A name that is not UTF-8 is counted, and cut, in bytes.
+  const decoded = utf8 && isUtf8(bytes);
+  const name = decoded ? bytes.toString() : entry.name;
   const characters = [...name];
-  const back = (text: string): string => (utf8 ? Buffer.from(text).toString('latin1') : text);
+  const back = (text: string): string => (decoded ? Buffer.from(text).toString('latin1') : text);
   if (characters.length > NAME_WIDTH) {
     const cut = back(characters.slice(0, NAME_WIDTH - 3).join(''));
     return `${escapeHtml(cut)}..&gt;</a>`;

@@ -2,17 +2,20 @@
 import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { type Conf, type Context, directive } from '../../config/contract.ts';
 import { enumOf, flag } from '../../config/parsers.ts';
-import { CRIT, ERROR, INFO } from '../../log/levels.ts';
+import { CRIT, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
+import { bytePath } from '../../platform/byte-path.ts';
 import { errorCode, errorText } from '../../platform/errno.ts';
 import { filePath } from '../file-path.ts';
+import { sendHeader } from '../finalize.ts';
 import { type Handler, httpModule } from '../module.ts';
+import { LAST, OWNED } from '../output.ts';
+import { discardBody } from '../read-body.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
-import { DECLINED } from '../verdict.ts';
+import { DECLINED, DONE, ERROR, OK } from '../verdict.ts';
 import { type DirectoryEntry, htmlListing, jsonListing, xmlListing } from './autoindex-formats.ts';
 import { isAbsent } from './file-errors.ts';
 import { argumentValue } from './header-value.ts';
-import { sendBytes } from './send-text.ts';
 
 const WHERE: readonly Context[] = ['http', 'server', 'location'];
 const SLASH = 0x2f;
@@ -48,10 +51,10 @@ const order = (a: DirectoryEntry, b: DirectoryEntry): number => {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 };
 
-const readFolder = (request: Request, path: string): readonly DirectoryEntry[] => {
-  const folder = Buffer.from(path, 'latin1');
+/** What is in a folder, sorted. Throws the system's error, logged, when one of the names can't be looked at. */
+const entriesOf = (request: Request, folder: Buffer, names: readonly Buffer[]): readonly DirectoryEntry[] => {
   const entries: DirectoryEntry[] = [];
-  for (const name of readdirSync(folder, { encoding: 'buffer' })) {
+  for (const name of names) {
     const entry = name[0] === 0x2e ? undefined : entryOf(request, folder, name);
     if (entry) entries.push(entry);
   }
@@ -61,7 +64,11 @@ const readFolder = (request: Request, path: string): readonly DirectoryEntry[] =
 const failed = (request: Request, path: string, error: unknown): number => {
   const code = errorCode(error);
   const status = isAbsent(code) ? 404 : code === 'EACCES' ? 403 : 500;
-  logRequest(request, status === 500 ? CRIT : ERROR, `opendir() "${path}" failed (${errorText(error)})`);
+  logRequest(
+    request,
+    status === 500 ? CRIT : ERROR_LEVEL,
+    `opendir() "${path}" failed (${errorText(error)})`,
+  );
   return status;
 };
 
@@ -89,35 +96,56 @@ const directives = {
   autoindex_localtime: directive(flag, { in: WHERE, initial: false }),
 };
 
+type Format = keyof typeof TYPES;
+
+/** The listing, after the head: what the charset is has been decided. */
+const listing = (
+  request: Request,
+  conf: Conf<typeof directives>,
+  format: Format,
+  callback: string | undefined,
+  entries: readonly DirectoryEntry[],
+): string => {
+  if (format === 'xml') return xmlListing(entries);
+  if (format !== 'html') return jsonListing(entries, callback);
+  const utf8 = request.out.charset.toLowerCase() === 'utf-8';
+  const options = { exactSize: conf.autoindex_exact_size, localTime: conf.autoindex_localtime, utf8 };
+  return htmlListing(request.uri, entries, options);
+};
+
 const handler =
   (conf: Conf<typeof directives>): Handler =>
   (request) => {
     const { method, uri, out } = request;
     if (uri.charCodeAt(uri.length - 1) !== SLASH || (method !== 'GET' && method !== 'HEAD')) return DECLINED;
+    discardBody(request);
     const path = filePath(request);
     if (path === undefined) return 500;
-    let format = conf.autoindex_format;
-    const callback = format === 'jsonp' ? callbackOf(request) : undefined;
+    const callback = conf.autoindex_format === 'jsonp' ? callbackOf(request) : undefined;
     if (callback === null) return 400;
-    if (format === 'jsonp' && callback === undefined) format = 'json';
-    let entries: readonly DirectoryEntry[];
+    const format =
+      conf.autoindex_format === 'jsonp' && callback === undefined ? 'json' : conf.autoindex_format;
+    const folder = bytePath(path);
+    let names: readonly Buffer[];
     try {
-      entries = readFolder(request, path);
+      names = readdirSync(folder, { encoding: 'buffer' });
     } catch (error) {
-      return failed(request, path.length > 1 ? path.replace(/\/$/, '') : path, error);
-    }
-    let text: string;
-    if (format === 'html') {
-      const utf8 = out.charset.toLowerCase() === 'utf-8';
-      const options = { exactSize: conf.autoindex_exact_size, localTime: conf.autoindex_localtime, utf8 };
-      text = htmlListing(uri, entries, options);
-    } else {
-      text = format === 'xml' ? xmlListing(entries) : jsonListing(entries, callback);
+      return failed(request, path.length > 1 ? path.slice(0, -1) : path, error);
     }
     out.status = 200;
     out.contentType = TYPES[format];
     if (format === 'xml') out.charset = 'utf-8';
-    return sendBytes(request, Buffer.from(text, 'latin1'));
+    if (!sendHeader(request)) return DONE;
+    if (request.headerOnly) return OK;
+    let entries: readonly DirectoryEntry[];
+    try {
+      entries = entriesOf(request, folder, names);
+    } catch {
+      return ERROR;
+    }
+    const text = listing(request, conf, format, callback, entries);
+    request.sink.write(request, Buffer.from(text, 'latin1'), LAST | OWNED);
+    return OK;
   };
 
 export const autoindexModule = httpModule({
