@@ -178,6 +178,7 @@ export const core = defineModule({
     subrequest_output_buffer_size: directive(size, { in: LOCATION, initial: 4096 }),
     port_in_redirect: directive(flag, { in: LOCATION, initial: true }),
     server_name_in_redirect: directive(flag, { in: LOCATION, initial: false }),
+    auth_delay: directive(msec, { in: LOCATION, initial: 0 }),
     chunked_transfer_encoding: directive(flag, { in: LOCATION, initial: true }),
     client_body_buffer_size: directive(size, { in: LOCATION, initial: 16384 }),
     client_body_in_file_only: directive(enumOf('off', 'on', 'clean'), { in: LOCATION, initial: 'off' }),

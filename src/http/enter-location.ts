@@ -3,9 +3,7 @@
 import { monotonic } from '../net/timers.ts';
 import type { Location } from './location.ts';
 import type { Request } from './request.ts';
-
-const MSIE6 = /MSIE [456]\.(?!.*SV1)/;
-const SAFARI = /Mac OS X.*Safari\/(?!.*Chrom)/;
+import { isMsie6, isSafari } from './user-agent.ts';
 
 /** Makes `location` the request's, and looks at what it says about keeping the client's connection. */
 export const enterLocation = (request: Request, found: Location): void => {
@@ -27,10 +25,10 @@ export const enterLocation = (request: Request, found: Location): void => {
   if (
     request.method === 'POST' &&
     disable.includes('msie6') &&
-    MSIE6.test(request.headers.get('user-agent') ?? '')
+    isMsie6(request.headers.get('user-agent') ?? '')
   ) {
     request.keepAlive = false;
-  } else if (disable.includes('safari') && SAFARI.test(request.headers.get('user-agent') ?? '')) {
+  } else if (disable.includes('safari') && isSafari(request.headers.get('user-agent') ?? '')) {
     request.keepAlive = false;
   }
 };

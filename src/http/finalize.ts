@@ -113,7 +113,7 @@ const errorPage = (request: Request, page: ErrorPage): Verdict => {
   const { errorStatus } = request;
   const redirects = [301, 302, 303, 307, 308].includes(errorStatus);
   if (!redirects) request.errorStatus = 302;
-  request.out.location = uri;
+  request.out.redirectTo(uri);
   return ownPage(request, request.errorStatus);
 };
 

@@ -96,6 +96,12 @@ export class HeadersOut {
   /** Trailer lines, in the same form. */
   trailers: string[] | undefined = undefined;
 
+  /** Sets the Location of a redirect; an empty one is sent too. */
+  redirectTo(address: string): void {
+    this.location = address;
+    if (address === '') this.add('Location', '');
+  }
+
   add(name: string, value: string): void {
     this.lines.push(name, value);
   }

@@ -6,12 +6,13 @@
  *
  * A handler that answers AGAIN is run again by `resume`; DONE means that somebody else will finalize.
  */
-import { DEBUG, ERROR as ERROR_LEVEL } from '../log/levels.ts';
+import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../log/levels.ts';
 import { enterLocation } from './enter-location.ts';
 import { filePath } from './file-path.ts';
 import { finalize } from './finalize.ts';
 import { findLocation, REDIRECT } from './find-location.ts';
 import type { Handler } from './module.ts';
+import { Pause } from './pause.ts';
 import {
   ACCESS,
   CONTENT,
@@ -53,6 +54,17 @@ const runHandlers = (request: Request, handlers: readonly Handler[], okEnds: boo
   return PASSED;
 };
 
+/** Refuses a request after `auth_delay`, so that passwords can't be tried quickly. */
+const refuseLater = (request: Request, code: number): void => {
+  const delay = request.location.core.auth_delay;
+  if (delay === 0) {
+    finalize(request, code);
+    return;
+  }
+  logRequest(request, INFO, 'delaying unauthorized request');
+  new Pause(request, delay, () => finalize(request, code));
+};
+
 const runAccess = (request: Request): number => {
   const handlers = request.location.access;
   if (request !== request.main) return PASSED;
@@ -68,7 +80,8 @@ const runAccess = (request: Request): number => {
     if (any && (verdict === 403 || verdict === 401)) {
       if (request.accessCode !== 401) request.accessCode = verdict;
     } else if (verdict !== OK && verdict !== DECLINED) {
-      finalize(request, verdict);
+      if (verdict === 401) refuseLater(request, verdict);
+      else finalize(request, verdict);
       return STOPPED;
     }
     request.handler++;
@@ -77,7 +90,8 @@ const runAccess = (request: Request): number => {
   if (code === 0) return PASSED;
   request.accessCode = 0;
   if (code === 403) logRequest(request, ERROR_LEVEL, 'access forbidden by rule');
-  finalize(request, code);
+  if (code === 401) refuseLater(request, code);
+  else finalize(request, code);
   return STOPPED;
 };
 

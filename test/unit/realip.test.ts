@@ -1,7 +1,36 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseCidr } from '../../src/http/modules/addresses.ts';
-import { forwardedAddress, parseAddress } from '../../src/http/modules/realip.ts';
+import { addressText } from '../../src/http/modules/address-text.ts';
+import { addressBytes, parseCidr } from '../../src/http/modules/addresses.ts';
+import {
+  entriesFromEnd,
+  forwardedAddress,
+  isTrusted,
+  parseEndpoint,
+} from '../../src/http/modules/forwarded.ts';
+
+const texts: readonly (readonly [written: string, shown: string])[] = [
+  ['192.0.2.1', '192.0.2.1'],
+  ['010.01.2.1', '10.1.2.1'],
+  ['2001:DB8:0:0::1', '2001:db8::1'],
+  ['::', '::'],
+  ['::1', '::1'],
+  ['fe80::', 'fe80::'],
+  ['::1:80', '::0.1.0.128'],
+  ['::ffff:1.2.3.4', '::ffff:1.2.3.4'],
+  ['1:0:0:2:0:0:0:3', '1:0:0:2::3'],
+  ['1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8'],
+  ['1:0:3:4:5:6:7:8', '1:0:3:4:5:6:7:8'],
+];
+describe('an address as text', () => {
+  for (const [written, shown] of texts) {
+    it(`${written} is ${shown}`, () => {
+      const bytes = addressBytes(written);
+      assert.ok(bytes);
+      assert.equal(addressText(bytes), shown);
+    });
+  }
+});
 
 const addresses: readonly (readonly [text: string, address: string | undefined, port: number])[] = [
   ['192.0.2.1', '192.0.2.1', 0],
@@ -10,7 +39,8 @@ const addresses: readonly (readonly [text: string, address: string | undefined, 
   ['[2001:db8::1]:80', '2001:db8::1', 80],
   ['192.0.2.1:0', undefined, 0],
   ['192.0.2.1:65536', undefined, 0],
-  ['[192.0.2.1]:80', undefined, 0],
+  ['[192.0.2.1]:80', '192.0.2.1', 80],
+  ['[::1]', '::1', 0],
   ['unknown', undefined, 0],
   ['', undefined, 0],
 ];
@@ -18,7 +48,9 @@ const addresses: readonly (readonly [text: string, address: string | undefined, 
 describe('an address that a header names', () => {
   for (const [text, address, port] of addresses) {
     it(`${JSON.stringify(text)} is ${address ?? 'none'}`, () => {
-      assert.deepEqual(parseAddress(text), address === undefined ? undefined : { text: address, port });
+      const found = parseEndpoint(text);
+      const shown = found && { text: addressText(found.bytes), port: found.port };
+      assert.deepEqual(shown, address === undefined ? undefined : { text: address, port });
     });
   }
 });
@@ -50,13 +82,25 @@ const chains: readonly (readonly [
 ];
 
 describe('the address behind trusted balancers', () => {
-  for (const [name, recursive, text, values, found] of chains) {
+  for (const [name, recursive, text, values, expected] of chains) {
     it(name, () => {
-      assert.equal(forwardedAddress(trusted, recursive, { text, unix: false }, values)?.text, found);
+      const client = addressBytes(text);
+      assert.ok(client);
+      const found = forwardedAddress(isTrusted(client, trusted), values, trusted, recursive);
+      assert.equal(found && addressText(found.bytes), expected);
     });
   }
-  it('a client of a unix socket is trusted by unix:', () => {
-    assert.equal(forwardedAddress(['unix'], false, { text: '', unix: true }, ['1.1.1.1'])?.text, '1.1.1.1');
-    assert.equal(forwardedAddress(trusted, false, { text: '', unix: true }, ['1.1.1.1']), undefined);
-  });
+});
+
+const lists: readonly (readonly [value: string, entries: readonly string[]])[] = [
+  ['a, b', ['b', 'a']],
+  ['a , b , ', ['b', 'a']],
+  ['a', ['a']],
+  ['', ['']],
+  [',a', [',a']],
+];
+describe('entries of a list, the nearest first', () => {
+  for (const [value, entries] of lists) {
+    it(JSON.stringify(value), () => assert.deepEqual(entriesFromEnd(value), entries));
+  }
 });

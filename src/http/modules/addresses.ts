@@ -1,9 +1,17 @@
 /** Addresses and ranges of addresses (CIDR) as rules name them. */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
+
+/** nginx takes leading zeros for decimal ones, and no digits for a zero. */
+const ipv4Bytes = (text: string): readonly number[] | undefined => {
+  if (!/^\d*\.\d*\.\d*\.\d*$/.test(text)) return undefined;
+  const bytes = text.split('.').map(Number);
+  return bytes.every((byte) => byte <= 255) ? bytes : undefined;
+};
 
 /** The 4 or 16 bytes of a numeric address; undefined when it is none. */
 export const addressBytes = (text: string): readonly number[] | undefined => {
-  if (isIPv4(text)) return text.split('.').map(Number);
+  const short = ipv4Bytes(text);
+  if (short) return short;
   if (!isIPv6(text) || text.includes('%')) return undefined;
   let plain = text;
   const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);

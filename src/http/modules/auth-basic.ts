@@ -53,7 +53,8 @@ const check = (request: Request, realm: string, user: string, password: string, 
     text = readFileSync(path, 'latin1');
   } catch (error) {
     const absent = errorCode(error) === 'ENOENT';
-    logRequest(request, absent ? ERROR : CRIT, `open() "${path}" failed (${errorText(error)})`);
+    const call = errorCode(error) === 'EISDIR' ? 'pread()' : 'open()';
+    logRequest(request, absent ? ERROR : CRIT, `${call} "${path}" failed (${errorText(error)})`);
     return absent ? 403 : 500;
   }
   const stored = storedFor(text, user);

@@ -6,13 +6,20 @@ export interface Credentials {
   readonly password: string;
 }
 
+/** The text before the first `=` decoded; undefined where nginx's decoder finds it broken. */
+const decoded = (encoded: string): string | undefined => {
+  const end = encoded.indexOf('=');
+  const digits = end < 0 ? encoded : encoded.slice(0, end);
+  if (digits.length % 4 === 1 || !/^[A-Za-z0-9+/]*$/.test(digits)) return undefined;
+  return Buffer.from(digits, 'base64').latin1Slice();
+};
+
 /** Undefined when there are none, or they can't be read. */
 export const basicCredentials = (headers: HeadersIn): Credentials | undefined => {
   const header = headers.get('authorization');
   if (header === undefined || header.slice(0, 6).toLowerCase() !== 'basic ') return undefined;
-  const encoded = header.slice(6).replace(/^ +/, '');
-  if (encoded === '' || !/^[A-Za-z0-9+/]*=*$/.test(encoded)) return undefined;
-  const text = Buffer.from(encoded, 'base64').latin1Slice();
-  const colon = text.indexOf(':');
-  return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
+  const text = decoded(header.slice(6).replace(/^ +/, ''));
+  const colon = text?.indexOf(':') ?? -1;
+  if (text === undefined || colon <= 0) return undefined;
+  return { user: text.slice(0, colon), password: text.slice(colon + 1) };
 };

@@ -65,51 +65,77 @@ export interface Range {
   readonly value: string;
 }
 
+/** What there was against adding a range: the value that it had before, or a range that it overlaps. */
+export interface RangeClash {
+  readonly old?: string;
+  readonly overlapped?: Range;
+}
+
+const BLOCK = 0x10000;
+
+/** As in nginx, ranges are kept apart in each block of 65536 addresses, and compared there. */
 export class RangeTable {
-  /** By start; they do not overlap. */
-  readonly #ranges: Range[] = [];
+  /** By the upper half of the address; each list is by start, without overlaps. */
+  readonly #blocks = new Map<number, Range[]>();
 
-  /** The index of the first range that ends at or behind `address`. */
-  #from(address: number): number {
-    let [low, high] = [0, this.#ranges.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#ranges[middle]?.end ?? 0) < address) low = middle + 1;
-      else high = middle;
+  /** Adds a range, which may lie inside another. Stops at the first overlap. */
+  add({ start, end, value }: Range): readonly RangeClash[] {
+    const clashes: RangeClash[] = [];
+    for (let from = start; from <= end; from = (Math.floor(from / BLOCK) + 1) * BLOCK) {
+      const upper = Math.floor(from / BLOCK);
+      let ranges = this.#blocks.get(upper);
+      if (!ranges) this.#blocks.set(upper, (ranges = []));
+      const clash = addTo(ranges, { start: from, end: Math.min(end, upper * BLOCK + BLOCK - 1), value });
+      if (clash) clashes.push(clash);
+      if (clash?.overlapped) return clashes;
     }
-    return low;
+    return clashes;
   }
 
-  /** Adds a range, which may lie inside another. Answers the same range from before, or one that it overlaps. */
-  add(range: Range): { readonly same?: Range; readonly overlapped?: Range } {
-    const index = this.#from(range.start);
-    const there = this.#ranges[index];
-    if (!there || range.end < there.start) {
-      this.#ranges.splice(index, 0, range);
-      return {};
-    }
-    if (there.start === range.start && there.end === range.end) {
-      this.#ranges[index] = range;
-      return { same: there };
-    }
-    if (range.start < there.start || range.end > there.end) return { overlapped: there };
-    const pieces = [range];
-    if (there.start < range.start) pieces.unshift({ ...there, end: range.start - 1 });
-    if (there.end > range.end) pieces.push({ ...there, start: range.end + 1 });
-    this.#ranges.splice(index, 1, ...pieces);
-    return {};
-  }
-
+  /** Takes ranges with just these ends away; false when a block had none. */
   delete({ start, end }: Pick<Range, 'start' | 'end'>): boolean {
-    const index = this.#from(start);
-    const there = this.#ranges[index];
-    if (there?.start !== start || there.end !== end) return false;
-    this.#ranges.splice(index, 1);
-    return true;
+    let all = true;
+    for (let from = start; from <= end; from = (Math.floor(from / BLOCK) + 1) * BLOCK) {
+      const upper = Math.floor(from / BLOCK);
+      const to = Math.min(end, upper * BLOCK + BLOCK - 1);
+      const ranges = this.#blocks.get(upper) ?? [];
+      const index = ranges.findIndex((range) => range.start === from && range.end === to);
+      if (index < 0) all = false;
+      else ranges.splice(index, 1);
+    }
+    return all;
   }
 
   find(address: number): string | undefined {
-    const there = this.#ranges[this.#from(address)];
+    const ranges = this.#blocks.get(Math.floor(address / BLOCK));
+    if (!ranges) return undefined;
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ranges[middle]?.end ?? 0) < address) low = middle + 1;
+      else high = middle;
+    }
+    const there = ranges[low];
     return there && there.start <= address ? there.value : undefined;
   }
 }
+
+/** Adds a range to those of its block. */
+const addTo = (ranges: Range[], range: Range): RangeClash | undefined => {
+  const index = ranges.findLastIndex(({ start }) => start <= range.end);
+  const there = ranges[index];
+  if (!there || there.end < range.start) {
+    ranges.splice(index + 1, 0, range);
+    return undefined;
+  }
+  if (there.start === range.start && there.end === range.end) {
+    ranges[index] = range;
+    return { old: there.value };
+  }
+  if (range.start < there.start || range.end > there.end) return { overlapped: there };
+  const pieces = [range];
+  if (there.start < range.start) pieces.unshift({ ...there, end: range.start - 1 });
+  if (there.end > range.end) pieces.push({ ...there, start: range.end + 1 });
+  ranges.splice(index, 1, ...pieces);
+  return undefined;
+};

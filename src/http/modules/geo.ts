@@ -6,7 +6,7 @@ import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import type { VariableRef } from '../variables.ts';
 import { addressBytes, type Cidr, parseCidr, unmapped } from './addresses.ts';
-import { forwardedAddress } from './forwarded.ts';
+import { forwardedAddress, isTrusted } from './forwarded.ts';
 import { NetworkTable, RangeTable } from './geo-table.ts';
 
 /** What clients of unix sockets, and values that are no address, are looked up as. */
@@ -42,7 +42,10 @@ class Geo {
     const text = this.source ? (this.source.get(request) ?? '') : stream.unix ? '' : stream.remoteAddress;
     const address = addressBytes(text) ?? NO_ADDRESS;
     if (this.proxies.length === 0) return address;
-    return forwardedAddress(address, request.headers.joined('x-forwarded-for'), this.proxies, this.recursive);
+    const { names, values } = request.headers;
+    const lines = values.filter((_, index) => names[index]?.lower === 'x-forwarded-for');
+    const trusted = isTrusted(address, this.proxies);
+    return forwardedAddress(trusted, lines, this.proxies, this.recursive)?.bytes ?? address;
   }
 }
 
@@ -87,10 +90,11 @@ const rangeRow = (row: Args, geo: Geo, ranges: RangeTable, value: string): void 
     if (!ranges.delete(range)) row.warn(`no address range "${text}" to delete`);
     return;
   }
-  const { same, overlapped } = ranges.add({ ...range, value });
-  if (same) row.warn(`duplicate range "${text}", value: "${value}", old value: "${same.value}"`);
-  if (overlapped) {
-    row.fail(`range "${text}" overlaps "${dotted(overlapped.start)}-${dotted(overlapped.end)}"`);
+  for (const { old, overlapped } of ranges.add({ ...range, value })) {
+    if (old !== undefined) row.warn(`duplicate range "${text}", value: "${value}", old value: "${old}"`);
+    if (overlapped) {
+      row.fail(`range "${text}" overlaps "${dotted(overlapped.start)}-${dotted(overlapped.end)}"`);
+    }
   }
 };
 
@@ -109,7 +113,10 @@ const networkRow = (row: Args, geo: Geo, value: string): void => {
   }
   if (name === 'default') {
     if (geo.fallback !== undefined) {
-      row.warn(`duplicate network "default", value: "${value}", old value: "${geo.fallback}"`);
+      // nginx says it for each family of addresses.
+      const warning = `duplicate network "default", value: "${value}", old value: "${geo.fallback}"`;
+      row.warn(warning);
+      row.warn(warning);
     }
     geo.fallback = value;
     return;

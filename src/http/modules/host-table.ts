@@ -4,6 +4,10 @@ export type Problem = 'invalid' | 'conflict' | undefined;
 
 const VALID = /^(?:\*\.[^*]+|\.[^*]+|[^*]+\.\*)$/;
 
+/** Whether a name is for this table rather than for one of exact names. */
+export const isWildcard = (name: string): boolean =>
+  name.includes('*') || (name.startsWith('.') && name.length > 1);
+
 export class HostTable<T> {
   /** `*.example.org` under `example.org`. */
   readonly #heads = new Map<string, T>();
@@ -11,6 +15,10 @@ export class HostTable<T> {
   readonly #tails = new Map<string, T>();
   /** `.example.org` fits the bare name too. */
   readonly #bare = new Map<string, T>();
+
+  get empty(): boolean {
+    return this.#heads.size === 0 && this.#tails.size === 0;
+  }
 
   /** Adds a lower-case name; answers what is wrong with it. */
   add(name: string, value: T): Problem {
@@ -32,7 +40,7 @@ export class HostTable<T> {
     if (exact !== undefined) return exact;
     if (this.#heads.size > 0) {
       for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
-        const value = dot > 0 ? this.#heads.get(name.slice(dot + 1)) : undefined;
+        const value = this.#heads.get(name.slice(dot + 1));
         if (value !== undefined) return value;
       }
     }

@@ -10,6 +10,7 @@ import { additionModule } from './addition.ts';
 import { authBasicModule } from './auth-basic.ts';
 import { authRequestModule } from './auth-request.ts';
 import { autoindexModule } from './autoindex.ts';
+import { browserModule } from './browser.ts';
 import { charsetModule } from './charset.ts';
 import { davModule } from './dav.ts';
 import { emptyGifModule } from './empty-gif.ts';
@@ -51,6 +52,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   sslModule,
   mapModule,
   geoModule,
+  browserModule,
   refererModule,
   splitClientsModule,
   secureLinkModule,

@@ -10,10 +10,9 @@ import {
 import { parseNumber } from '../../config/numbers.ts';
 import { enumOf, flag, num } from '../../config/parsers.ts';
 import { ALERT, ERROR, LEVELS } from '../../log/levels.ts';
-import { Timer, type TimerOwner } from '../../net/timers.ts';
 import { type Handler, httpModule } from '../module.ts';
-import type { Producer } from '../output.ts';
 import { templateAt } from '../parsers.ts';
+import { Pause } from '../pause.ts';
 import { resume } from '../phases.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
@@ -72,29 +71,6 @@ const limits: Parser<readonly Limit[]> = {
     return [...own, { zone, burst: burst * 1000, delay: delay * 1000 }];
   },
 };
-
-/** A request that waits for its turn. */
-class Delay implements Producer, TimerOwner {
-  readonly #timer = new Timer(this);
-
-  constructor(
-    readonly request: Request,
-    milliseconds: number,
-  ) {
-    this.#timer.start(milliseconds);
-  }
-
-  onTimer(): void {
-    this.request.producer = undefined;
-    resume(this.request);
-  }
-
-  resumeOutput(): void {}
-
-  abortOutput(): void {
-    this.#timer.remove();
-  }
-}
 
 interface Behaviour {
   readonly limits: readonly Limit[];
@@ -157,7 +133,7 @@ const handler = ({ limits: list, dryRun, level, delayLevel, status }: Behaviour)
     );
     statuses.set(request.main, dryRun ? 'DELAYED_DRY_RUN' : 'DELAYED');
     if (dryRun) return DECLINED;
-    request.producer = new Delay(request, delay);
+    new Pause(request, delay, resume);
     return AGAIN;
   };
 

@@ -50,7 +50,7 @@ export const declareZone = (args: Args, use: string, word: Word, template: Templ
   const bytes = colon < 0 ? undefined : parseSize(text.slice(colon + 1));
   if (bytes === undefined) return args.fail(`invalid zone size "${word.text}"`, word);
   const name = text.slice(0, colon);
-  if (name === '') args.fail(`invalid zone name "${word.text}"`, word);
+  if (name === '') args.fail(`"${args.name}" must have "zone" parameter`);
   if (bytes < LEAST) args.fail(`zone "${word.text}" is too small`, word);
   const zones = zonesFor(args.scope, use);
   const bound = zones.get(name)?.key;

@@ -5,7 +5,7 @@ import { HTTP, type Regex } from '../build.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import type { Template } from '../template.ts';
-import { HostTable } from './host-table.ts';
+import { HostTable, isWildcard } from './host-table.ts';
 
 /** A map while its rows are read, and then. */
 class MapTable {
@@ -48,7 +48,8 @@ const begin = (args: Args, inner: Scope): void => {
   const build = args.scope.need(HTTP);
   const [source, name] = [wordAt(args, 0), wordAt(args, 1)];
   const template = build.template(source.text, args.place);
-  if (!name.text.startsWith('$')) args.fail(`invalid variable name "${name.text}"`, name);
+  if (name.text.length < 2 || !name.text.startsWith('$'))
+    args.fail(`invalid variable name "${name.text}"`, name);
   inner.carry(TABLE, new MapTable(template, name.text.slice(1)));
 };
 
@@ -84,7 +85,7 @@ const addValue = (row: Args, table: MapTable, name: string, value: Template): vo
     return;
   }
   const wanted = (name.startsWith('\\') ? name.slice(1) : name).toLowerCase();
-  if (table.hostnames && (wanted.includes('*') || wanted.startsWith('.'))) {
+  if (table.hostnames && isWildcard(wanted)) {
     const problem = table.hosts.add(wanted, value);
     if (problem === 'invalid') row.fail(`invalid hostname or wildcard "${wanted}"`);
     if (problem === 'conflict') row.fail(`conflicting parameter "${wanted}"`);

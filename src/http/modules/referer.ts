@@ -1,10 +1,19 @@
 /** `valid_referers`: whether a request comes from a page that may link here (ngx_http_referer). */
-import { type Args, type Context, directive, type Parser, statement } from '../../config/contract.ts';
+import {
+  type Args,
+  ConfError,
+  type Context,
+  directive,
+  key,
+  type Parser,
+  type Scope,
+  statement,
+} from '../../config/contract.ts';
 import { num } from '../../config/parsers.ts';
 import { HTTP, type Regex, type ServerBuild } from '../build.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
-import { HostTable } from './host-table.ts';
+import { HostTable, isWildcard, type Problem } from './host-table.ts';
 
 const WHERE: readonly Context[] = ['server', 'location'];
 
@@ -28,16 +37,39 @@ const NOTHING: Referers = {
   regexes: [],
 };
 
+/** What each level has, until the names of all servers are known. */
+const LISTS = key<Map<Scope, Referers>>('lists of valid referers');
+
+/** Adds a lower-case name; answers what is wrong with it. */
+const put = (name: string, path: string, { exact, hosts }: Referers): Problem => {
+  if (isWildcard(name)) return hosts.holds(name) ? 'conflict' : hosts.add(name, path);
+  if (exact.has(name) || hosts.holds(name)) return 'conflict';
+  exact.set(name, path);
+  return undefined;
+};
+
 /** Adds a name with the path behind it. */
-const addName = (args: Args, text: string, { exact, hosts }: Referers): void => {
+const addName = (args: Args, text: string, conf: Referers): void => {
   const slash = text.indexOf('/');
-  const name = (slash < 0 ? text : text.slice(0, slash)).toLowerCase();
-  const path = slash < 0 ? '' : text.slice(slash);
-  const wild = name.includes('*') || name.startsWith('.');
-  const problem = wild ? hosts.add(name, path) : exact.has(name) ? 'conflict' : undefined;
+  const name = slash < 0 ? text : text.slice(0, slash);
+  const problem = put(name.toLowerCase(), slash < 0 ? '' : text.slice(slash), conf);
   if (problem === 'invalid') args.fail(`invalid hostname or wildcard "${name}"`);
   if (problem === 'conflict') args.fail(`conflicting parameter "${name}"`);
-  if (!wild) exact.set(name, path);
+};
+
+/** Adds the names of the server where they are wanted. Throws in nginx's words. */
+const completeList = (conf: Referers): void => {
+  const names = conf.server?.names.filter(({ regex }) => !regex) ?? [];
+  if (conf.server?.names.length === 0) conf.exact.set('', '');
+  for (const { text } of names) {
+    if (put(text, '', conf) === 'conflict') throw new ConfError(`conflicting parameter "${text}"`, undefined);
+  }
+  if ((conf.none || conf.blocked) && conf.exact.size === 0 && conf.hosts.empty) {
+    throw new ConfError(
+      'the "none" or "blocked" referers are specified in the "valid_referers" directive without any valid referer',
+      undefined,
+    );
+  }
 };
 
 const referers: Parser<Referers> = {
@@ -55,23 +87,17 @@ const referers: Parser<Referers> = {
       else if (text === 'server_names') server = build.servers.at(-1);
       else if (text === '~') args.fail('empty regex in "~"', word);
       else if (text.startsWith('~')) regexes.push(build.regex(text.slice(1), true, args.place));
-      else if (text.startsWith('http://') || text.startsWith('https://')) {
-        args.fail(`invalid parameter "${text}"`, word);
-      } else addName(args, text, own);
+      else addName(args, text, own);
     }
-    return { ...own, none, blocked, server, regexes };
+    const conf = { ...own, none, blocked, server, regexes };
+    args.scope.need(LISTS).set(args.scope, conf);
+    return conf;
   },
 };
 
-/** Whether the host of a referer is one of the server's own names. */
+/** Whether the host of a referer fits a regular expression among the server's own names. */
 const isServerName = ({ names }: ServerBuild, host: string): boolean =>
-  names.some(({ text, regex }) => {
-    if (regex) return regex.regexp.test(host);
-    if (text.startsWith('*.')) return host.endsWith(text.slice(1)) && host.length >= text.length;
-    if (text.startsWith('.')) return host === text.slice(1) || host.endsWith(text);
-    if (text.endsWith('.*')) return host.startsWith(text.slice(0, -1));
-    return text === host;
-  });
+  names.some(({ regex }) => regex?.regexp.test(host));
 
 const isValid = (request: Request, conf: Referers): boolean => {
   const referer = request.headers.get('referer');
@@ -113,6 +139,10 @@ export const refererModule = httpModule({
     }),
     referer_hash_max_size: hashSize,
     referer_hash_bucket_size: hashSize,
+  },
+  begin: (build) => build.scope.carry(LISTS, new Map()),
+  complete(build) {
+    for (const conf of build.scope.need(LISTS).values()) completeList(conf);
   },
   variables: { invalid_referer: { get: invalidReferer, cached: true, changeable: true } },
 });

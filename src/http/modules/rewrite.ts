@@ -64,7 +64,8 @@ const rewriteStatement = (args: Args): void => {
 const setStatement = (args: Args): void => {
   const { variables } = args.scope.need(HTTP);
   const [name, value] = [wordAt(args, 0), wordAt(args, 1)];
-  if (!name.text.startsWith('$')) args.fail(`invalid variable name "${name.text}"`, name);
+  if (name.text.length < 2 || !name.text.startsWith('$'))
+    args.fail(`invalid variable name "${name.text}"`, name);
   const bare = name.text.slice(1);
   const ref = variables.settable(bare, args.place, uninitialized);
   const set = variables.lookup(bare)?.set;

@@ -22,13 +22,16 @@ export const sendBytes = (request: Request, bytes: Data): Verdict => {
 export const sendText = (status: number, text: Template): ((request: Request) => Verdict) => {
   if (REDIRECTS.has(status)) {
     return (request) => {
-      request.out.location = text.text(request);
+      const { out } = request;
+      out.status = status;
+      out.redirectTo(text.text(request));
       return status;
     };
   }
   return (request) => {
-    const body = text.text(request);
+    // First: `$status` in the text is this one.
     request.out.status = status;
+    const body = text.text(request);
     request.out.contentLength = body.length;
     setContentType(request);
     discardBody(request);

@@ -27,25 +27,25 @@ const HASHES = 0xffffffff;
 const begin = (args: Args, inner: Scope): void => {
   const [source, name] = [wordAt(args, 0), wordAt(args, 1)];
   const template = args.scope.need(HTTP).template(source.text, args.place);
-  if (!name.text.startsWith('$')) args.fail(`invalid variable name "${name.text}"`, name);
+  if (name.text.length < 2 || !name.text.startsWith('$'))
+    args.fail(`invalid variable name "${name.text}"`, name);
   inner.carry(SPLIT, { source: template, variable: name.text.slice(1), shares: [] });
 };
 
 /** Hundredths of a percent of `12.5%`; undefined for what is none. */
 const percentOf = (text: string): number | undefined => {
-  const match = /^(\d+)(?:\.(\d{0,2}))?%$/.exec(text);
+  const match = /^(\d*)(?:\.(\d{0,2}))?%$/.exec(text);
   if (!match) return undefined;
   return Number(match[1]) * 100 + Number((match[2] ?? '').padEnd(2, '0'));
 };
 
 const row = (args: Args, inner: Scope): void => {
   const { shares } = inner.need(SPLIT);
-  if (args.words.length !== 1) args.fail('invalid number of the split_clients parameters');
   const percent = args.name === '*' ? REST : percentOf(args.name);
   if (percent === undefined || (percent === 0 && args.name !== '*')) {
     args.fail(`invalid percent value "${args.name}"`);
   }
-  shares.push({ percent: percent ?? REST, value: wordAt(args, 0).text });
+  shares.push({ percent: percent ?? REST, value: args.texts[0] ?? '' });
 };
 
 const complete = (args: Args, inner: Scope): void => {
