@@ -236,6 +236,7 @@ export const parseHeaders = (
         INFO,
         `client sent invalid header line: "${text.slice(begin, Math.max(to, colon))}"${IN_HEADERS}`,
       );
+      request.headers.incomplete = true;
       continue;
     }
     if (names.length >= rules.max_headers) return refuseHeaders(494, 'client sent too many header lines');

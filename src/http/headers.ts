@@ -14,7 +14,7 @@ export interface HeaderName {
   readonly validity: -2 | -1 | 0 | 1;
 }
 
-/** The request's head beyond its first line. */
+/** The request's head beyond its first line. Once complete it does not change, and may serve several requests. */
 export class HeadersIn {
   readonly names: HeaderName[] = [];
   readonly values: string[] = [];
@@ -37,6 +37,8 @@ export class HeadersIn {
   connectionKeepAlive = false;
   /** Expect: 100-continue. */
   expectContinue = false;
+  /** A line was not valid and has been left out. */
+  incomplete = false;
 
   /** The first value of the header with that lower-case name. */
   get(lower: string): string | undefined {

@@ -130,7 +130,7 @@ export class Request {
   complexTarget = false;
 
   /** A subrequest has those of its main request. */
-  readonly headers: HeadersIn;
+  headers: HeadersIn;
   readonly out: HeadersOut = new HeadersOut();
   /** The first sink of the reply's body. */
   sink: BodySink;
@@ -207,6 +207,7 @@ export class Request {
     server: Server,
     parent: Request | undefined,
     slots: number,
+    headers?: HeadersIn,
   ) {
     if (parent) {
       this.main = parent.main;
@@ -214,7 +215,7 @@ export class Request {
       this.values = parent.values;
     } else {
       this.main = this;
-      this.headers = new HeadersIn();
+      this.headers = headers ?? new HeadersIn();
       this.values = slots === 0 ? NO_VALUES : new Array<string | null | undefined>(slots);
     }
     this.server = server;

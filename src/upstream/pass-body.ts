@@ -95,7 +95,7 @@ export const passText = (u: Upstream, text: string, keep: boolean): boolean => {
   const { request } = u;
   const { stream } = request;
   if (u.phase !== PASSING || u.discarding || !u.buffering || u.limit || request.sink !== stream) return false;
-  if (stream.congested) return false;
+  if (request.congested) return false;
   u.attempt.length = text.length;
   u.keep = keep;
   stopClock(u);

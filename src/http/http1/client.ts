@@ -12,6 +12,7 @@ import { alpnList, opensslText, startTls, TlsConnection } from '../../net/tls.ts
 import { errnoText } from '../../platform/errno.ts';
 import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
+import type { HeadersIn } from '../headers.ts';
 import type { Server } from '../location.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
@@ -248,8 +249,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     return this.address.names;
   }
 
-  newRequest(): Request {
-    const request = new Request(this, this.server, undefined, this.host.slots);
+  newRequest(headers: HeadersIn): Request {
+    const request = new Request(this, this.server, undefined, this.host.slots, headers);
     request.startedAt = wallClock();
     request.started = monotonic();
     this.requests++;

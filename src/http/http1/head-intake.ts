@@ -9,7 +9,7 @@ import {
   plausibleStart,
   refusal,
 } from '../head.ts';
-import type { HeaderName } from '../headers.ts';
+import { type HeaderName, HeadersIn } from '../headers.ts';
 import type { ValidHost } from '../host.ts';
 import type { Server } from '../location.ts';
 import type { Request } from '../request.ts';
@@ -22,7 +22,7 @@ export const REFUSED = 2;
 
 /** Who makes requests and knows the servers that they may go to. */
 export interface IntakeOwner {
-  newRequest(): Request;
+  newRequest(headers: HeadersIn): Request;
   readonly names: ServerNames;
   /** The server for what names none. */
   readonly server: Server;
@@ -31,6 +31,8 @@ export interface IntakeOwner {
 const CR = 13;
 const LF = 10;
 const NO_NAMES: readonly HeaderName[] = [];
+/** Longer heads are not remembered: they would stay in memory while the connection idles. */
+const LONGEST_KNOWN = 4096;
 
 export class HeadIntake implements HostSink {
   /** The request whose head is being read, from its first byte on. */
@@ -49,6 +51,14 @@ export class HeadIntake implements HostSink {
   #lastServerHost = '';
   #lineRead = false;
   #headerStart = 0;
+  /**
+   * The header lines of the last head, as text and as read: a client mostly repeats them, and lines that come again
+   * byte by byte are not read again.
+   */
+  #knownText = '';
+  #knownHeaders: HeadersIn | undefined = undefined;
+  /** Made for a request that has taken the known ones instead. */
+  #unused: HeadersIn | undefined = undefined;
 
   constructor(readonly owner: IntakeOwner) {}
 
@@ -64,7 +74,7 @@ export class HeadIntake implements HostSink {
     if (!this.#lineRead) {
       while (text.charCodeAt(start) === CR || text.charCodeAt(start) === LF) start++;
       if (start === text.length && !this.request) return this.#more('');
-      this.request ??= this.owner.newRequest();
+      this.request ??= this.#newRequest();
       const found = this.#readLine(this.request, text, start);
       if (found !== COMPLETE) return found;
       if (this.request.version < 1000) {
@@ -110,14 +120,40 @@ export class HeadIntake implements HostSink {
 
   #readHeaders(request: Request, text: string, start: number): number {
     const from = start + this.#headerStart;
+    const named = request.headers.host !== '';
+    const known = this.#knownHeaders;
+    if (known && !named && text.slice(from, from + this.#knownText.length) === this.#knownText) {
+      this.#unused = request.headers;
+      request.headers = known;
+      this.chooseServer(request, known.host);
+      return this.#check(request, start, from + this.#knownText.length);
+    }
     if (!hasBlankLine(text, from)) return this.#more(start === 0 ? text : text.slice(start));
     const status = parseHeaders(request, text, from, request.server.location.core, this);
     if (status !== 0) return this.#refuse(status, refusal);
-    this.end = headEnd;
-    request.requestLength = headEnd - start;
-    if (request.headers.host === '') this.chooseServer(request, '');
-    const checked = checkHeaders(request, false);
-    return checked === 0 ? COMPLETE : this.#refuse(checked, refusal);
+    const { headers } = request;
+    if (headers.host === '') this.chooseServer(request, '');
+    const checked = this.#check(request, start, headEnd);
+    // The log is told again about lines that were left out.
+    if (checked === COMPLETE && !named && !headers.incomplete && text.length <= LONGEST_KNOWN) {
+      this.#knownText = text.slice(from, headEnd);
+      this.#knownHeaders = headers;
+    }
+    return checked;
+  }
+
+  /** The head ends at `end`: the checks of all of it together. */
+  #check(request: Request, start: number, end: number): number {
+    this.end = end;
+    request.requestLength = end - start;
+    const status = checkHeaders(request, false);
+    return status === 0 ? COMPLETE : this.#refuse(status, refusal);
+  }
+
+  #newRequest(): Request {
+    const headers = this.#unused ?? new HeadersIn();
+    this.#unused = undefined;
+    return this.owner.newRequest(headers);
   }
 
   chooseServer(request: Request, host: string): number {
