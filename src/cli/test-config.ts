@@ -53,7 +53,7 @@ export const testConfiguration = (program: Program, invocation: Invocation, opti
     ];
     for (const file of files) if (!isWritable(file, log)) throw new CycleFailure(file);
     say(`configuration file ${invocation.file} test is successful`);
-    for (const line of program.advise?.(main) ?? []) say(line);
+    if (!quiet) for (const line of program.advise?.(main) ?? []) complain(line);
     if (options.dump) print(1, dump(cycle.record.files));
     return 0;
   } catch (error) {

@@ -5,11 +5,25 @@
 import moo from 'moo';
 import type { Word } from './contract.ts';
 
-/** What the grammar reads; `value` is `text`, under the name that nearley expects. */
-export interface ConfToken extends Word {
-  /** `error`: the text is then the reason, in nginx's words. */
-  readonly type: 'word' | 'quoted' | 'semicolon' | 'open' | 'close' | 'end' | 'error';
-  readonly value: string;
+/** What the grammar reads. */
+export class ConfToken implements Word {
+  constructor(
+    /** `error`: the text is then the reason, in nginx's words. */
+    readonly type: 'word' | 'quoted' | 'semicolon' | 'open' | 'close' | 'end' | 'error',
+    readonly text: string,
+    readonly file: string,
+    readonly line: number,
+    readonly column: number,
+  ) {}
+
+  /** The text, under the name that nearley expects. */
+  get value(): string {
+    return this.text;
+  }
+
+  get quoted(): boolean {
+    return this.type === 'quoted';
+  }
 }
 
 /** A word of 4,096 bytes fills the buffer that nginx reads a file with, and is refused. */
@@ -115,15 +129,7 @@ export class ConfLexer {
   }
 
   #token(type: ConfToken['type'], text: string, line: number, column: number): ConfToken {
-    return {
-      type,
-      text,
-      value: text,
-      quoted: type === 'quoted',
-      file: this.#file,
-      line: this.#isFile ? line : 0,
-      column,
-    };
+    return new ConfToken(type, text, this.#file, this.#isFile ? line : 0, column);
   }
 
   #quoted(token: moo.Token): ConfToken {

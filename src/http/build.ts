@@ -49,6 +49,10 @@ export class HttpBuild {
     readonly upstreams: UpstreamGroups,
   ) {}
 
+  /** What is written alike in many servers is compiled once. */
+  readonly #templates = new Map<string, Template>();
+  readonly #regexes = new Map<string, Regex>();
+
   /** Every location, once compiled. */
   readonly compiled: Location[] = [];
   /** The numbers of stub_status for this worker. */
@@ -93,12 +97,12 @@ export class HttpBuild {
     if (listen.isDefault && known.hasDefault) args.fail(`a duplicate default server for ${address}`);
     known.servers.push(server);
     const before = known.listen;
-    known.listen = {
-      ...(listen.set ? listen : before),
-      ssl: listen.ssl || before.ssl,
-      http2: listen.http2 || before.http2,
-      proxyProtocol: listen.proxyProtocol || before.proxyProtocol,
-    };
+    const ssl = listen.ssl || before.ssl;
+    const http2 = listen.http2 || before.http2;
+    const proxyProtocol = listen.proxyProtocol || before.proxyProtocol;
+    const isNew =
+      listen.set || ssl !== before.ssl || http2 !== before.http2 || proxyProtocol !== before.proxyProtocol;
+    if (isNew) known.listen = { ...(listen.set ? listen : before), ssl, http2, proxyProtocol };
     const added = (listen.ssl && !before.ssl) || (listen.proxyProtocol && !before.proxyProtocol);
     if (added && before.set && !listen.set) args.warn(`protocol options redefined for ${address}`);
     if (listen.isDefault) {
@@ -107,12 +111,23 @@ export class HttpBuild {
     }
   }
 
+  /** Compiles a value with variables. Throws in nginx's words. */
   template(source: string, place?: Place): Template {
-    return compileTemplate(source, this.variables, place);
+    if (!source.includes('$')) return compileTemplate(source, this.variables, place);
+    let template = this.#templates.get(source);
+    if (!template) this.#templates.set(source, (template = compileTemplate(source, this.variables, place)));
+    return template;
   }
 
   /** Compiles a pattern; its named captures become variables. Throws in nginx's words. */
   regex(source: string, caseless: boolean, place?: Place): Regex {
+    const id = `${caseless ? '~*' : '~'}${source}`;
+    let regex = this.#regexes.get(id);
+    if (!regex) this.#regexes.set(id, (regex = this.#compileRegex(source, caseless, place)));
+    return regex;
+  }
+
+  #compileRegex(source: string, caseless: boolean, place: Place | undefined): Regex {
     const compiled: RegexResult = compileRegex(source, { caseless });
     const names: [VariableRef, number][] = compiled.names.map(([name, index]) => [
       this.variables.settable(name, place),
