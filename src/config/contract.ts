@@ -237,6 +237,8 @@ export interface Module<D extends Table, X> {
   readonly directives: D;
   /** Work across directives, once per level that is kept (a location, a server), at load. */
   derive?(conf: Conf<D>, scope: Scope): X;
+  /** The names that `derive` gives, for a module with many rows: room is made for them when the rows are merged. */
+  readonly derived?: readonly string[];
 }
 export interface AnyModule {
   readonly name: string;

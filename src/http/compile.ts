@@ -97,10 +97,12 @@ class Compiler {
 
   /** What holds in a block that has none around it. */
   outermost(scope: Scope): Level {
-    const merged = this.#rows.map(({ rows }) => {
+    const merged = this.#rows.map(({ module, rows }) => {
       const values: Values = {};
       for (const [name, row] of rows) values[name] = row.initial;
-      return values;
+      for (const name of module.derived ?? []) values[name] = undefined;
+      // V8 keeps what was filled by computed names as a hash table. The copy, and copies of it, are quick objects.
+      return { ...values };
     });
     return this.level(scope, { scope, merged });
   }

@@ -74,6 +74,7 @@ export interface AnyHttpModule extends AnyModule {
   reopen?(build: HttpBuild): void;
   close?(build: HttpBuild): void;
   derive?(conf: never, scope: Scope): unknown;
+  readonly derived?: readonly string[];
   readonly phases?: { readonly [P in Phase]?: PhaseFactory<never>['make'] };
   content?(conf: never, place: Place): Handler | undefined;
   headerFilter?(conf: never, place: Place): HeaderFilter | undefined;

@@ -55,6 +55,7 @@ export const fastcgi = httpModule({
     ),
     split: new PathSplit(conf.fastcgi_split_path_info, conf.fastcgi_index),
   }),
+  derived: ['upstream', 'split'],
 
   variables: {
     fastcgi_script_name: { get: (request) => splitOf(request).name(request.uri) },

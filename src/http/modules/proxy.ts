@@ -90,6 +90,7 @@ export const proxy = httpModule({
   name: 'http_proxy',
   directives,
   derive,
+  derived: ['upstream', 'settings'],
   variables,
   content({ proxy_pass: pass, upstream, settings }, { scope }) {
     return pass && passApplies(pass.scope, scope) ? fixedHandler(pass, { upstream, settings }) : undefined;

@@ -3,6 +3,8 @@ import { describe, it } from 'node:test';
 import { core } from '../../../src/http/core-conf.ts';
 import { enterLocation } from '../../../src/http/enter-location.ts';
 import type { Location } from '../../../src/http/location.ts';
+import type { AnyHttpModule } from '../../../src/http/module.ts';
+import { httpModules } from '../../../src/http/modules/index.ts';
 import { loadHttp, locationAt, requestTo, serverAt, verdictOf } from './http-rig.ts';
 
 describe('the levels of a configuration', () => {
@@ -53,6 +55,16 @@ describe('the levels of a configuration', () => {
     assert.equal(at('location /plain').confOf(core).client_max_body_size, 8);
     assert.equal(at('location /plain').core.type_map, around.core.type_map);
     assert.notEqual(at('location /set').core, around.core);
+  });
+
+  it('hold what a module derives under the names that it announces', () => {
+    for (const module of httpModules.filter(({ derived }: AnyHttpModule) => derived)) {
+      const { derived = [], directives }: AnyHttpModule = module;
+      const conf = new Map<string, unknown>(Object.entries(at('location /set').confOf(module)));
+      const rows = Object.entries(directives).flatMap(([name, { kind }]) => (kind === 'value' ? [name] : []));
+      assert.deepEqual([...conf.keys()].sort(), [...rows, ...derived].sort(), module.name);
+      for (const name of derived) assert.notEqual(conf.get(name), undefined, `${module.name} ${name}`);
+    }
   });
 
   it('of one server do not reach the other', () => {
