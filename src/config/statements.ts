@@ -32,10 +32,10 @@ interface Parsed {
 }
 
 const grammar = grammarOf(rules);
-/** What the grammar makes of a form: the kind of item, and which of its tokens are the words. */
+/** What the grammar makes of a form: the kind of item, and how many of its tokens, from the first, are its words. */
 interface Form {
   readonly kind: Parsed['kind'];
-  readonly words: readonly number[];
+  readonly words: number;
 }
 
 /** One letter for each type of token: a form is written as `ww;`. */
@@ -51,15 +51,6 @@ const LETTERS: Readonly<Record<ConfToken['type'], string>> = {
 /** Longer items are parsed each time: their forms would not be met again. */
 const LONGEST_FORM = 16;
 const forms = new Map<string, Form>();
-
-const pick = (tokens: readonly ConfToken[], places: readonly number[]): ConfToken[] => {
-  const words: ConfToken[] = [];
-  for (const place of places) {
-    const word = tokens[place];
-    if (word) words.push(word);
-  }
-  return words;
-};
 
 /** The item that tokens are, or the one among them that no rule takes. */
 const parseItem = (tokens: readonly ConfToken[]): Parsed | ConfToken => {
@@ -89,12 +80,12 @@ export class StatementReader {
       letters += LETTERS[last.type];
     } while (last.type === 'word' || last.type === 'quoted');
     const form = forms.get(letters);
-    if (form) return { kind: form.kind, words: pick(tokens, form.words), place: last };
+    if (form) return { kind: form.kind, words: tokens.slice(0, form.words), place: last };
     const parsed = parseItem(tokens);
     if ('type' in parsed) return this.#malformed(parsed);
     const { kind, words, last: place } = parsed;
-    if (tokens.length <= LONGEST_FORM)
-      forms.set(letters, { kind, words: words.map((word) => tokens.indexOf(word)) });
+    const plain = words.every((word, index) => word === tokens[index]);
+    if (plain && tokens.length <= LONGEST_FORM) forms.set(letters, { kind, words: words.length });
     return { kind, words, place };
   }
 

@@ -8,6 +8,7 @@ import type { Zone } from '../zone/zones.ts';
 import { ClientCounters } from './counters.ts';
 import type { Listen } from './listen.ts';
 import type { Location, Server } from './location.ts';
+import type { Written } from './location-table.ts';
 import type { Request } from './request.ts';
 import type { ServerName } from './server-names.ts';
 import { compileTemplate, type Template } from './template.ts';
@@ -66,7 +67,7 @@ export class HttpBuild {
   /** One for each `resolver`. */
   readonly resolvers: Resolver[] = [];
   /** The locations written in each block, in order. */
-  readonly inner = new Map<Scope, { readonly location: Location; readonly place: Place }[]>();
+  readonly inner = new Map<Scope, Written[]>();
   /** `limit_except` by the location that it stands in. */
   readonly limits = new Map<Scope, { readonly methods: ReadonlySet<string>; readonly location: Location }>();
   /** Every address that is listened on, in order, with its servers. */

@@ -3,20 +3,13 @@
  * collected from the modules, locations put into tables. A level that sets nothing of a module's shares the
  * merged configuration of the level around it.
  */
-import { type AnyDirective, type AnyModule, ConfError, inherit, type Scope } from '../config/contract.ts';
+import { type AnyDirective, type AnyModule, inherit, type Scope } from '../config/contract.ts';
 import { errorLogModule } from '../log/error-log-directive.ts';
 import type { HttpBuild } from './build.ts';
 import { type CoreConf, core } from './core-conf.ts';
-import { indexOf } from './find-location.ts';
-import type { Location, LocationTable } from './location.ts';
-import {
-  type AnyHttpModule,
-  type Handler,
-  type HeaderFilter,
-  PHASES,
-  type Phase,
-  type Place,
-} from './module.ts';
+import { type Location, NO_FILTERS, NO_HANDLERS } from './location.ts';
+import { NO_LOCATIONS, tableOf } from './location-table.ts';
+import { type AnyHttpModule, type Handler, PHASES, type Phase, type Place } from './module.ts';
 
 type Values = Record<string, unknown>;
 
@@ -60,18 +53,16 @@ const activeOf = (module: AnyHttpModule): Active => ({
 
 /** What runs in each phase of one block. Blocks share the list that has nothing in it. */
 type Runs = Record<Phase, readonly Handler[]>;
-const NONE: readonly Handler[] = [];
 const NO_RUNS: Readonly<Runs> = {
-  'post-read': NONE,
-  'server-rewrite': NONE,
-  rewrite: NONE,
-  preaccess: NONE,
-  access: NONE,
-  precontent: NONE,
-  content: NONE,
-  log: NONE,
+  'post-read': NO_HANDLERS,
+  'server-rewrite': NO_HANDLERS,
+  rewrite: NO_HANDLERS,
+  preaccess: NO_HANDLERS,
+  access: NO_HANDLERS,
+  precontent: NO_HANDLERS,
+  content: NO_HANDLERS,
+  log: NO_HANDLERS,
 };
-const NO_FILTERS: readonly HeaderFilter[] = [];
 
 const append = <T>(list: readonly T[], item: T): readonly T[] =>
   list.length === 0 ? [item] : [...list, item];
@@ -183,60 +174,12 @@ class Compiler {
       this.inside(child, own);
       this.fill(location, own);
       if (location.kind !== 'if' && location.kind !== 'limit_except') {
-        location.inner = this.table(child);
+        location.inner = tableOf(this.build.inner.get(child));
         location.limit = this.build.limits.get(child);
       }
     }
   }
-
-  /** The table of the locations written in `scope`; undefined when there are none. */
-  table(scope: Scope): LocationTable | undefined {
-    const written = this.build.inner.get(scope);
-    if (!written) return undefined;
-    const exact = new Map<string, Location>();
-    const prefixes = new Map<string, Location>();
-    const named = new Map<string, Location>();
-    const regexes: Location[] = [];
-    for (const { location, place } of written) {
-      if (location.kind === 'regex') {
-        regexes.push(location);
-        continue;
-      }
-      if (location.kind === 'named') {
-        // The first of a name is the one: nginx does not look for others.
-        if (!named.has(location.name)) named.set(location.name, location);
-        continue;
-      }
-      const kind = location.kind === 'exact' ? exact : prefixes;
-      if (kind.has(location.name)) throw new ConfError(`duplicate location "${location.name}"`, place);
-      kind.set(location.name, location);
-    }
-    const redirects = new Map<string, Location>();
-    for (const [name, location] of [...prefixes, ...exact]) {
-      const bare = name.slice(0, -1);
-      if (
-        location.autoRedirect &&
-        name.endsWith('/') &&
-        bare !== '' &&
-        !prefixes.has(bare) &&
-        !exact.has(bare)
-      ) {
-        redirects.set(bare, location);
-      }
-    }
-    const sorted = [...prefixes.values()].sort((a, b) => b.name.length - a.name.length);
-    return { exact, prefixes: sorted, index: indexOf(sorted), redirects, regexes, named };
-  }
 }
-
-const EMPTY: LocationTable = {
-  exact: new Map(),
-  prefixes: [],
-  index: undefined,
-  redirects: new Map(),
-  regexes: [],
-  named: new Map(),
-};
 
 /** Compiles a complete http block. Throws ConfError in nginx's words. */
 export const compileHttp = (build: HttpBuild, modules: readonly AnyHttpModule[]): void => {
@@ -254,7 +197,7 @@ export const compileHttp = (build: HttpBuild, modules: readonly AnyHttpModule[])
     const runs = compiler.fill(runtime.location, level);
     runtime.postRead = runs['post-read'];
     runtime.serverRewrite = runs['server-rewrite'];
-    runtime.locations = compiler.table(scope) ?? EMPTY;
+    runtime.locations = tableOf(build.inner.get(scope)) ?? NO_LOCATIONS;
   }
   build.variables.bind();
 };

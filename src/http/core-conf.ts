@@ -244,7 +244,7 @@ export const core = defineModule({
       initial: DEFAULT_TYPES,
     }),
   },
-  derived: ['bodyTempPath', 'files', 'prefix', 'headerBuffers', 'keepalive'],
+  derived: ['bodyTempPath', 'files', 'prefix', 'headerBuffers', 'keepalive', 'opener'],
   derive(conf, scope) {
     const prefix = scope.load.prefix;
     const { path, levels } = conf.client_body_temp_path;

@@ -9,23 +9,27 @@ import type { Handler, HeaderFilter } from './module.ts';
 
 export type LocationKind = 'server' | 'prefix' | 'exact' | 'regex' | 'named' | 'if' | 'limit_except';
 
+/** Shared by all locations that have none. */
+export const NO_HANDLERS: readonly Handler[] = [];
+export const NO_FILTERS: readonly HeaderFilter[] = [];
+
 export class Location {
   /** The merged configuration of the core module here. */
   core!: CoreConf;
   errorLog!: ErrorLog;
   errorLogConf!: ErrorLogConf;
   /** What each phase runs here. */
-  rewrite: readonly Handler[] = [];
-  preaccess: readonly Handler[] = [];
-  access: readonly Handler[] = [];
-  precontent: readonly Handler[] = [];
-  contents: readonly Handler[] = [];
-  log: readonly Handler[] = [];
+  rewrite = NO_HANDLERS;
+  preaccess = NO_HANDLERS;
+  access = NO_HANDLERS;
+  precontent = NO_HANDLERS;
+  contents = NO_HANDLERS;
+  log = NO_HANDLERS;
   /** The location's own content handler (`proxy_pass`). */
   content: Handler | undefined = undefined;
-  headerFilters: readonly HeaderFilter[] = [];
+  headerFilters = NO_FILTERS;
   /** Of these, what the replies of subrequests pass too. */
-  subrequestFilters: readonly HeaderFilter[] = [];
+  subrequestFilters = NO_FILTERS;
   /** `limit_except`: for methods other than these the request goes on there. */
   limit: { readonly methods: ReadonlySet<string>; readonly location: Location } | undefined = undefined;
   /** Locations inside this one; undefined when there are none. */
@@ -72,7 +76,7 @@ export class Server {
   http2 = false;
   /** What holds outside of any location. */
   location!: Location;
-  postRead: readonly Handler[] = [];
-  serverRewrite: readonly Handler[] = [];
+  postRead = NO_HANDLERS;
+  serverRewrite = NO_HANDLERS;
   locations!: LocationTable;
 }

@@ -17,11 +17,21 @@ export interface Template {
   readonly text: (request: Request) => string;
 }
 
+const NO_REFS: readonly VariableRef[] = [];
+
 type Part = (request: Request) => string;
+
+/** A value without variables. */
+export const plainText = (text: string): Template => ({
+  source: text,
+  constant: text,
+  refs: NO_REFS,
+  text: () => text,
+});
 
 /** Compiles `source`. Throws ConfError in nginx's words for a malformed variable. */
 export const compileTemplate = (source: string, variables: Variables, place?: Place): Template => {
-  if (!source.includes('$')) return { source, constant: source, refs: [], text: () => source };
+  if (!source.includes('$')) return plainText(source);
   const refs: VariableRef[] = [];
   let parts: Part[];
   try {

@@ -8,7 +8,7 @@ import { type Handler, httpModule } from '../module.ts';
 import { OpenFailure } from '../open-file.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
-import type { Template } from '../template.ts';
+import { plainText, type Template } from '../template.ts';
 import { DECLINED, DONE } from '../verdict.ts';
 
 const SLASH = 0x2f;
@@ -108,7 +108,6 @@ export const indexModule = httpModule({
   directives: {
     index: directive<readonly Template[]>(names, { in: ['http', 'server', 'location'], initial: [] }),
   },
-  phases: {
-    content: ({ index }, { build }) => search(index.length > 0 ? index : [build.template('index.html')]),
-  },
+  derive: ({ index }) => ({ handler: search(index.length > 0 ? index : [plainText('index.html')]) }),
+  phases: { content: ({ handler }) => handler },
 });

@@ -195,12 +195,11 @@ export const logModule = httpModule({
   prepare(build, { logs }) {
     for (const sink of build.scope.need(SINKS)) sink.log = logs.accessLog(sink.spec);
   },
-  phases: {
-    log(conf, { build }) {
-      const { access_log: logs } = conf;
-      if (logs?.off) return undefined;
-      const entries = logs ? logs.entries : [defaultEntry(build)];
-      return makeHandler(entries, new LogFiles(conf.open_log_file_cache));
-    },
+  derive(conf, scope): { readonly write: Handler | undefined } {
+    const { access_log: logs } = conf;
+    if (logs?.off) return { write: undefined };
+    const entries = logs ? logs.entries : [defaultEntry(scope.need(HTTP))];
+    return { write: makeHandler(entries, new LogFiles(conf.open_log_file_cache)) };
   },
+  phases: { log: ({ write }) => write },
 });
