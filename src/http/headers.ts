@@ -76,6 +76,8 @@ export class HeadersOut {
   wantedCharset = '';
   /** Bytes; -1 when not known before the end. */
   contentLength = -1;
+  /** Where the body begins within what it is a part of (a slice). */
+  contentOffset = 0;
   /** Seconds since the epoch; -1 when not known. */
   lastModified = -1;
   etag = '';

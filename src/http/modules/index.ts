@@ -34,6 +34,7 @@ import { realipModule } from './realip.ts';
 import { refererModule } from './referer.ts';
 import { rewriteModule } from './rewrite.ts';
 import { secureLinkModule } from './secure-link.ts';
+import { sliceModule } from './slice.ts';
 import { splitClientsModule } from './split-clients.ts';
 import { ssiModule } from './ssi.ts';
 import { sslModule } from './ssl.ts';
@@ -77,6 +78,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   davModule,
   gzipStaticModule,
   staticModule,
+  sliceModule,
   notModifiedModule,
   headersModule,
   useridModule,

@@ -13,14 +13,18 @@ export interface RangePart {
 export class RangeSink implements BodyFilter {
   next = NOWHERE;
   /** How many bytes of the whole body have gone by. */
-  #offset = 0;
+  #offset: number;
   #done = false;
 
   constructor(
     readonly parts: readonly RangePart[],
     /** What follows the last part. */
     readonly after: Data,
-  ) {}
+    /** Where in the whole body the bytes begin that are written. */
+    offset = 0,
+  ) {
+    this.#offset = offset;
+  }
 
   write(request: Request, bytes: Data, flags: number): void {
     if (this.#done) return;

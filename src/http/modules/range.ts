@@ -1,4 +1,5 @@
 /** Byte ranges (RFC 9110 section 14, ngx_http_range_filter). */
+import { tagOf } from '../changed-body.ts';
 import { prependFilter } from '../filter-chain.ts';
 import { KNOWN } from '../header-names.ts';
 import { parseHttpDate } from '../http-date.ts';
@@ -60,9 +61,11 @@ export const parseRanges = (text: string, length: number, most: number): Asked =
 
 /** Whether the copy that If-Range names is the one that would be sent. */
 const sameCopy = (request: Request, ifRange: string): boolean => {
-  const { etag, lastModified } = request.out;
-  if (ifRange.length >= 2 && ifRange.endsWith('"')) return etag !== '' && ifRange === etag;
-  return lastModified !== -1 && parseHttpDate(ifRange) === lastModified;
+  const { out } = request;
+  if (ifRange.length >= 2 && ifRange.endsWith('"')) return ifRange === tagOf(out);
+  const passed = out.line('last-modified');
+  const modified = passed === undefined ? out.lastModified : parseHttpDate(passed);
+  return modified !== undefined && modified !== -1 && parseHttpDate(ifRange) === modified;
 };
 
 let boundaries = Math.floor(Math.random() * 1_000_000);
@@ -74,7 +77,8 @@ const singlePart = (request: Request, { start, end }: Range): void => {
   out.remove('content-range');
   out.add('Content-Range', `bytes ${start}-${end - 1}/${out.contentLength}`);
   out.contentLength = end - start;
-  prependFilter(request, new RangeSink([{ before: NOTHING, start, end }], NOTHING));
+  prependFilter(request, new RangeSink([{ before: NOTHING, start, end }], NOTHING, out.contentOffset));
+  out.contentOffset = start;
 };
 
 const multipart = (request: Request, ranges: readonly Range[]): void => {
