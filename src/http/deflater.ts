@@ -32,31 +32,31 @@ export interface DeflateOptions {
   readonly memLevel: number;
 }
 
-/** Takes compressed bytes, which are only there during the call. */
+/** Takes compressed bytes, which are only there during the call; `end`: all of what was written is out. */
 export interface Output {
-  deflated(bytes: Uint8Array): void;
+  deflated(bytes: Uint8Array, end: boolean): void;
 }
 
 const ROOM = 65536;
 const room = Buffer.allocUnsafeSlow(ROOM);
 /** Idle ones of each kind are kept: making one costs a quarter of a megabyte to be cleared. */
 const KEPT = 8;
-const idle = new Map<string, Deflater[]>();
 
+/** Compresses one stream at a time. */
 export class Deflater {
   readonly #stream: Stream;
   /** Where the handle can't be used: pieces wait for the end. */
   #held: Uint8Array[] | undefined;
 
-  constructor(
-    readonly options: DeflateOptions,
-    readonly kind: string,
-  ) {
+  constructor(readonly options: DeflateOptions) {
     this.#stream = createGzip({ ...options }) as unknown as Stream;
     this.#held = this.#stream._handle && this.#stream._writeState ? undefined : [];
   }
 
-  /** Compresses `bytes`; `flush`: what has been taken must come out; `last`: the end of the stream. */
+  /**
+   * Compresses `bytes`; `flush`: what has been taken must come out; `last`: the end of the stream. `output` is
+   * called at least once.
+   */
   write(bytes: Uint8Array, flush: boolean, last: boolean, output: Output): void {
     const { _handle: handle, _writeState: state } = this.#stream;
     if (this.#held || !handle || !state) {
@@ -68,32 +68,50 @@ export class Deflater {
     for (;;) {
       handle.writeSync(mode, bytes, offset, bytes.length - offset, room, 0, ROOM);
       const [left = 0, unread = 0] = state;
-      if (left < ROOM) output.deflated(room.subarray(0, ROOM - left));
-      offset = bytes.length - unread;
+      output.deflated(room.subarray(0, ROOM - left), left > 0);
       if (left > 0) return;
+      offset = bytes.length - unread;
     }
   }
 
   #hold(bytes: Uint8Array, last: boolean, output: Output): void {
     this.#held ??= [];
     this.#held.push(Buffer.from(bytes));
-    if (!last) return;
-    output.deflated(gzipSync(Buffer.concat(this.#held), this.options));
-    this.#held = [];
+    output.deflated(last ? gzipSync(Buffer.concat(this.#held), this.options) : room.subarray(0, 0), true);
+    if (last) this.#held = [];
   }
 
-  /** Makes it ready for another stream. */
-  release(): void {
-    const list = idle.get(this.kind) ?? [];
-    if (list.length >= KEPT) return;
+  reset(): void {
     this.#stream._handle?.reset();
-    list.push(this);
-    idle.set(this.kind, list);
   }
 }
 
-/** A deflater for one stream; `release` it at the end. */
-export const takeDeflater = (options: DeflateOptions): Deflater => {
+/** Deflaters of one kind, used again and again. */
+export class DeflaterPool {
+  readonly #idle: Deflater[] = [];
+
+  constructor(readonly options: DeflateOptions) {}
+
+  take(): Deflater {
+    return this.#idle.pop() ?? new Deflater(this.options);
+  }
+
+  /** Takes one back whose stream has ended or is given up. */
+  give(deflater: Deflater): void {
+    if (this.#idle.length >= KEPT) return;
+    deflater.reset();
+    this.#idle.push(deflater);
+  }
+}
+
+const pools = new Map<string, DeflaterPool>();
+
+/** The one pool for these options. */
+export const deflaterPool = (options: DeflateOptions): DeflaterPool => {
   const kind = `${options.level}/${options.windowBits}/${options.memLevel}`;
-  return idle.get(kind)?.pop() ?? new Deflater(options, kind);
+  const known = pools.get(kind);
+  if (known) return known;
+  const pool = new DeflaterPool(options);
+  pools.set(kind, pool);
+  return pool;
 };

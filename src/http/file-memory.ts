@@ -16,7 +16,12 @@ interface Kept {
   readonly size: number;
   readonly mtime: number;
   readonly ctime: number;
+  readonly path: string;
   readonly bytes: Buffer;
+  /** What the bytes have been turned into, by what did it. */
+  readonly forms: Map<object, Uint8Array>;
+  /** Bytes of the forms. */
+  extra: number;
 }
 
 /** Reads exactly `size` bytes; fewer when the file has become shorter. Throws the system's error. */
@@ -41,6 +46,7 @@ interface Readable {
 /** One for each process. */
 class FileMemory {
   readonly #kept = new Map<string, Kept>();
+  readonly #byBytes = new WeakMap<Uint8Array, Kept>();
   #total = 0;
 
   /** The bytes of a file of at most SMALL. Throws the system's error when it can't be read. */
@@ -64,17 +70,44 @@ class FileMemory {
   }
 
   #keep(path: string, { dev, ino, size, mtimeMs, ctimeMs }: Stats, bytes: Buffer): void {
-    this.#kept.set(path, { dev, ino, size, mtime: mtimeMs, ctime: ctimeMs, bytes });
+    const forms = new Map<object, Uint8Array>();
+    const kept = { dev, ino, size, mtime: mtimeMs, ctime: ctimeMs, path, bytes, forms, extra: 0 };
+    this.#kept.set(path, kept);
+    this.#byBytes.set(bytes, kept);
     this.#total += size + path.length;
+    this.#makeRoom();
+  }
+
+  /** Whether these are the very bytes of a file that is kept. */
+  holds(bytes: Uint8Array): boolean {
+    return this.#byBytes.has(bytes);
+  }
+
+  /** What `maker` has turned these bytes into, when that is kept too. */
+  form(bytes: Uint8Array, maker: object): Uint8Array | undefined {
+    return this.#byBytes.get(bytes)?.forms.get(maker);
+  }
+
+  /** Keeps what `maker` has turned these bytes into, for as long as they are kept themselves. */
+  keepForm(bytes: Uint8Array, maker: object, form: Uint8Array): void {
+    const kept = this.#byBytes.get(bytes);
+    if (!kept || this.#kept.get(kept.path) !== kept || kept.forms.has(maker)) return;
+    kept.forms.set(maker, form);
+    kept.extra += form.length;
+    this.#total += form.length;
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
     for (const [oldest, entry] of this.#kept) {
       if (this.#total <= TOTAL) return;
       this.#forget(oldest, entry);
     }
   }
 
-  #forget(path: string, { size }: Kept): void {
+  #forget(path: string, { size, extra }: Kept): void {
     this.#kept.delete(path);
-    this.#total -= size + path.length;
+    this.#total -= size + path.length + extra;
   }
 }
 

@@ -2,8 +2,11 @@
  * The sinks that a reply's body passes on its way to the client. Filters are put in by the header filters that
  * want them, which run in the order of modules/index.ts; bodies pass the filters in that same order.
  */
-import type { BodyFilter } from './output.ts';
+import type { BodyFilter, BodySink } from './output.ts';
 import type { Request } from './request.ts';
+
+/** Whether the body goes on from a sink, rather than ends in it. */
+export const isFilter = (sink: BodySink): sink is BodyFilter => 'next' in sink;
 
 /** Adds a filter behind all others that change what the body says. */
 export const appendFilter = (request: Request, filter: BodyFilter): void => {

@@ -3,15 +3,24 @@ import { type Args, type Context, directive, type Parser } from '../../config/co
 import { parseSize } from '../../config/numbers.ts';
 import { bufs, flag, num, size, wordAt } from '../../config/parsers.ts';
 import { encodingOf, forgetLength, weakenTag } from '../changed-body.ts';
-import { type DeflateOptions, type Deflater, type Output, takeDeflater } from '../deflater.ts';
-import { appendCoder } from '../filter-chain.ts';
+import {
+  type DeflateOptions,
+  type Deflater,
+  type DeflaterPool,
+  deflaterPool,
+  type Output,
+} from '../deflater.ts';
+import { fileMemory } from '../file-memory.ts';
+import { appendCoder, isFilter } from '../filter-chain.ts';
 import { gzipOk } from '../gzip-accept.ts';
 import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
 import { type HeaderFilter, httpModule } from '../module.ts';
-import { type BodyFilter, type Data, FLUSH, LAST, NOTHING, NOWHERE } from '../output.ts';
-import { contextKey, type Request } from '../request.ts';
+import { type BodyFilter, type Data, FLUSH, LAST, NOTHING, NOWHERE, OWNED } from '../output.ts';
+import type { Request } from '../request.ts';
 
 const WHERE: readonly Context[] = ['http', 'server', 'location'];
+/** Bytes of zlib's window that it does not look back over. */
+const OVERHEAD = 262;
 
 /** A size that is a power of two, as its exponent: 9 for 512. */
 const power = (least: number, most: number, names: string): Parser<number> => ({
@@ -28,55 +37,89 @@ const power = (least: number, most: number, names: string): Parser<number> => ({
   },
 });
 
-/** How much went in and came out, for $gzip_ratio. */
-interface Ratio {
-  taken: number;
-  given: number;
-}
-const RATIO = contextKey<Ratio>('gzip');
-
-class GzipSink implements BodyFilter, Ratio, Output {
+class GzipSink implements BodyFilter, Output {
   next = NOWHERE;
+  /** How much went in and came out. */
   taken = 0;
   given = 0;
-  #deflater: Deflater | undefined;
+  #deflater: Deflater | undefined = undefined;
+  /** What is passed on with the last bytes of the present piece. */
+  #flags = 0;
+  /** Copies of what comes out, where that will be wanted again. */
+  #copies: Data[] | undefined = undefined;
 
   constructor(
     readonly request: Request,
-    options: DeflateOptions,
-  ) {
-    this.#deflater = takeDeflater(options);
-  }
-
-  deflated(bytes: Data): void {
-    this.given += bytes.length;
-    this.next.write(this.request, bytes, 0);
-  }
+    readonly pool: DeflaterPool,
+  ) {}
 
   write(request: Request, bytes: Data, flags: number): void {
-    const deflater = this.#deflater;
-    if (!deflater) return;
-    const last = (flags & LAST) !== 0;
-    const flush = (flags & FLUSH) !== 0;
-    this.taken += bytes.length;
+    this.#flags = flags & (LAST | FLUSH);
     // A client that needs no body (HEAD) gets no compressed one made.
-    if (!request.headerOnly && (bytes.length > 0 || last || flush)) deflater.write(bytes, flush, last, this);
-    if (last) {
-      this.#deflater = undefined;
-      deflater.release();
+    if (request.headerOnly || (bytes.length === 0 && this.#flags === 0)) {
+      if (this.#flags !== 0) this.next.write(request, NOTHING, this.#flags);
+      return;
     }
-    if (last || flush) this.next.write(request, NOTHING, flags & (LAST | FLUSH));
+    const whole = this.taken === 0 && (flags & (LAST | OWNED)) === (LAST | OWNED);
+    this.taken += bytes.length;
+    if (whole && fileMemory.holds(bytes)) this.#passKept(request, bytes);
+    else this.#deflate(bytes);
+  }
+
+  #deflate(bytes: Data): void {
+    this.#deflater ??= this.pool.take();
+    const deflater = this.#deflater;
+    const last = (this.#flags & LAST) !== 0;
+    deflater.write(bytes, (this.#flags & FLUSH) !== 0, last, this);
+    if (!last) return;
+    this.#deflater = undefined;
+    this.pool.give(deflater);
+  }
+
+  deflated(bytes: Data, end: boolean): void {
+    this.given += bytes.length;
+    this.#copies?.push(Buffer.from(bytes));
+    const flags = end ? this.#flags : 0;
+    if (bytes.length > 0 || flags !== 0) this.next.write(this.request, bytes, flags);
+  }
+
+  /** A file that stays in memory is compressed once. */
+  #passKept(request: Request, bytes: Data): void {
+    const form = fileMemory.form(bytes, this.pool);
+    if (form) {
+      this.given = form.length;
+      this.next.write(request, form, this.#flags | OWNED);
+      return;
+    }
+    const copies: Data[] = [];
+    this.#copies = copies;
+    this.#deflate(bytes);
+    fileMemory.keepForm(bytes, this.pool, Buffer.concat(copies));
   }
 }
 
-/** The window and memory that a body of `length` bytes needs; -1 when it is not known. */
-const fitted = (conf: DeflateOptions, length: number): DeflateOptions => {
+/** The deflaters for bodies of each length: those of the smallest window that is enough. */
+const poolsOf = (conf: DeflateOptions): ((length: number) => DeflaterPool) => {
+  const { level } = conf;
+  const whole = deflaterPool(conf);
+  const pools: { readonly enough: number; readonly pool: DeflaterPool }[] = [];
   let { windowBits, memLevel } = conf;
-  while (length > 0 && windowBits > 9 && length < (1 << (windowBits - 1)) - 262) {
-    windowBits--;
+  for (; windowBits > 9; windowBits--) {
+    pools.push({
+      enough: (1 << (windowBits - 1)) - OVERHEAD,
+      pool: deflaterPool({ level, windowBits, memLevel }),
+    });
     if (memLevel > 1) memLevel--;
   }
-  return { level: conf.level, windowBits, memLevel };
+  const least = deflaterPool({ level, windowBits, memLevel });
+  return (length) => {
+    if (length <= 0) return whole;
+    for (let i = 0; i < pools.length; i++) {
+      const one = pools[i];
+      if (one && length >= one.enough) return one.pool;
+    }
+    return least;
+  };
 };
 
 interface GzipConf {
@@ -86,6 +129,7 @@ interface GzipConf {
 
 const makeFilter = (conf: GzipConf, deflate: DeflateOptions): HeaderFilter => {
   const { gzip_min_length: least, gzip_types: types } = conf;
+  const poolFor = poolsOf(deflate);
   return (request) => {
     const { out } = request;
     const { status, contentLength } = out;
@@ -94,17 +138,25 @@ const makeFilter = (conf: GzipConf, deflate: DeflateOptions): HeaderFilter => {
     if (encodingOf(out) !== '') return;
     out.gzipVary = true;
     if (!gzipOk(request)) return;
-    const sink = new GzipSink(request, fitted(deflate, contentLength));
-    appendCoder(request, sink);
-    request.setContext<Ratio>(RATIO, sink);
+    appendCoder(request, new GzipSink(request, poolFor(contentLength)));
     out.contentEncoding = 'gzip';
     forgetLength(out);
     weakenTag(out);
   };
 };
 
+/** The one of a request's sinks that compresses. */
+const sinkOf = (request: Request): GzipSink | undefined => {
+  let sink = request.sink;
+  while (!(sink instanceof GzipSink)) {
+    if (!isFilter(sink)) return undefined;
+    sink = sink.next;
+  }
+  return sink;
+};
+
 /** nginx's rounding: two decimals, half up by the third. */
-const ratioText = ({ taken, given }: Ratio): string => {
+const ratioText = ({ taken, given }: GzipSink): string => {
   let hundredths = Math.floor((taken * 100) / given);
   if (Math.floor((taken * 1000) / given) % 10 > 4) hundredths++;
   return `${Math.floor(hundredths / 100)}.${String(hundredths % 100).padStart(2, '0')}`;
@@ -129,8 +181,8 @@ export const gzipModule = httpModule({
   variables: {
     gzip_ratio: {
       get(request) {
-        const ratio = request.context(RATIO);
-        return ratio && ratio.given > 0 ? ratioText(ratio) : undefined;
+        const sink = sinkOf(request.main);
+        return sink && sink.given > 0 ? ratioText(sink) : undefined;
       },
     },
   },
