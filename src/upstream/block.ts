@@ -1,10 +1,14 @@
 /** An `upstream` block while it is read. */
-import { ConfError, type Place } from '../config/contract.ts';
+import { ConfError, type Place, placed } from '../config/contract.ts';
 import { Reason } from '../config/reason.ts';
+import type { Resolver } from '../net/resolver.ts';
 import type { Zone } from '../zone/zones.ts';
 import { directTarget, numericTarget, parseAddress, type Target } from './address.ts';
 import type { PeerGroup } from './contract.ts';
 import { type Balance, Group, roundRobin } from './group.ts';
+import type { Resolving } from './host-watch.ts';
+import { MemberGroup } from './member-group.ts';
+import type { HostServer } from './members.ts';
 import { GroupPeer, type PeerSettings, Peers } from './peers.ts';
 import { KeepalivePool } from './pool.ts';
 
@@ -15,6 +19,8 @@ export interface ServerLine {
   readonly settings: PeerSettings;
   readonly backup: boolean;
   readonly place: Place;
+  /** Its name is looked up at run time, and it has no targets. */
+  readonly line?: HostServer | undefined;
 }
 
 /** What a balancing method makes of a block. */
@@ -41,6 +47,9 @@ export class Block {
   /** Where keepalive_timeout is written. */
   keepaliveTimeoutPlace: Place | undefined = undefined;
   zone: Zone | undefined = undefined;
+  /** `resolver` and `resolver_timeout` (ms) of its own. */
+  resolver: Resolver | undefined = undefined;
+  resolverTimeout: number | undefined = undefined;
   method: Method | undefined = undefined;
 
   constructor(
@@ -63,12 +72,52 @@ export class Block {
     return found.map((host) => numericTarget(host, address.port));
   }
 
+  /** The servers whose names are looked up at run time. */
+  get lines(): readonly HostServer[] {
+    return this.servers.flatMap(({ line }) => (line ? [line] : []));
+  }
+
+  /**
+   * The group of a block with such servers, and how their names are looked up; `outer` is what the http block says.
+   * Throws where there is no zone, no resolver, no server.
+   */
+  memberGroup(outer: { readonly resolver: Resolver | undefined; readonly timeout: number }): {
+    readonly group: MemberGroup;
+    readonly resolving: Resolving;
+  } {
+    const { name, place, lines } = this;
+    const at = placed(`upstream "${name}"`, place);
+    if (!this.zone) {
+      throw new ConfError(
+        `resolving names at run time requires ${at} to be in shared memory`,
+        undefined,
+        place,
+      );
+    }
+    const resolver = this.resolver ?? outer.resolver;
+    if (!resolver) {
+      throw new ConfError(`no resolver defined to resolve names at run time in upstream "${name}"`, place);
+    }
+    const primary = this.#peers(false);
+    if (primary.length === 0 && !lines.some(({ backup }) => !backup)) this.#noServers();
+    const backups = !this.method?.refuses.includes('backup');
+    const servers = { primary, backup: this.#peers(true), lines, backups };
+    return {
+      group: new MemberGroup(name, servers, this.method?.balance ?? roundRobin, this.#pool()),
+      resolving: { resolver, timeout: this.resolverTimeout ?? outer.timeout },
+    };
+  }
+
+  #noServers(): never {
+    throw new ConfError(`no servers in upstream "${this.name}"`, this.place);
+  }
+
   /** The group it describes; its servers stand in the zone from `offset`. Throws `no servers in upstream`, where all are backups. */
   group(offset: number): PeerGroup {
     const { zone } = this;
     const primary = this.#peers(false);
     const backup = this.#peers(true);
-    if (primary.length === 0) throw new ConfError(`no servers in upstream "${this.name}"`, this.place);
+    if (primary.length === 0) this.#noServers();
     if (zone && offset + this.zoneBytes > zone.bytes && zone.bytes > 0) {
       throw new ConfError(`zone "${zone.name}" is too small for upstream "${this.name}"`, this.place);
     }

@@ -38,7 +38,10 @@ export class GroupPeer implements Peer {
   readonly maxConns: number;
   readonly maxFails: number;
   readonly failTimeout: number;
-  readonly down: boolean;
+  /** Not to be tried; also a server that DNS names no longer. */
+  down: boolean;
+  /** Where its counters are in shared memory; -1: in this process alone. */
+  slot = -1;
 
   constructor(
     readonly name: string,
@@ -69,10 +72,10 @@ const CURRENT = 0;
 const LACKS = 1;
 const FAILS = 2;
 const CONNS = 3;
-const INTEGERS = 4;
+export const INTEGERS = 4;
 const ACCESSED = 0;
 const CHECKED = 1;
-const DOUBLES = 2;
+export const DOUBLES = 2;
 
 /** The primary or the backup servers of a group. With a zone their counters are shared with the other workers. */
 export class Peers {
@@ -94,6 +97,7 @@ export class Peers {
     this.tries = list.filter(({ down }) => !down).length;
     this.#zone = zone;
     this.#offset = offset;
+    if (zone) for (const [i, peer] of list.entries()) peer.slot = i;
   }
 
   /** Bytes of a zone that so many servers take. */
@@ -106,20 +110,22 @@ export class Peers {
     if (!this.#zone) return;
     this.#slots ??= new SharedSlots(this.#zone.memory, this.#offset, this.list.length, INTEGERS, DOUBLES);
     this.#slots.lock();
-    this.#load(this.#slots);
+    this.load(this.#slots);
   }
 
   end(): void {
     if (!this.#slots) return;
-    this.#store(this.#slots);
+    this.store(this.#slots);
     this.#slots.unlock();
   }
 
-  #load(slots: SharedSlots): void {
+  /** Makes the peers' counters those in memory. */
+  protected load(slots: SharedSlots): void {
     const { list } = this;
-    for (let i = 0; i < list.length; i++) {
-      const peer = list[i];
-      if (!peer) continue;
+    for (let at = 0; at < list.length; at++) {
+      const peer = list[at];
+      if (!peer || peer.slot < 0) continue;
+      const i = peer.slot;
       peer.currentWeight = slots.integer(i, CURRENT);
       peer.effectiveWeight = peer.weight - slots.integer(i, LACKS);
       peer.fails = slots.integer(i, FAILS);
@@ -129,11 +135,12 @@ export class Peers {
     }
   }
 
-  #store(slots: SharedSlots): void {
+  protected store(slots: SharedSlots): void {
     const { list } = this;
-    for (let i = 0; i < list.length; i++) {
-      const peer = list[i];
-      if (!peer) continue;
+    for (let at = 0; at < list.length; at++) {
+      const peer = list[at];
+      if (!peer || peer.slot < 0) continue;
+      const i = peer.slot;
       slots.setInteger(i, CURRENT, peer.currentWeight);
       slots.setInteger(i, LACKS, peer.weight - peer.effectiveWeight);
       slots.setInteger(i, FAILS, peer.fails);

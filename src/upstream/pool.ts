@@ -67,6 +67,16 @@ export class KeepalivePool implements Pool, Parking {
     connection.discard();
   }
 
+  /** Closes what is parked to the peer of that name. */
+  drop(name: string): void {
+    let at = this.#newest;
+    while (at) {
+      const { older } = at;
+      if (at.peer.name === name) this.remove(at);
+      at = older;
+    }
+  }
+
   close(): void {
     this.#closed = true;
     while (this.#newest) this.remove(this.#newest);

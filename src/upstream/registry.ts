@@ -1,11 +1,14 @@
 /** The upstream groups of one configuration: the blocks as written and the implicit ones of proxy_pass. */
 import { ConfError, type Place } from '../config/contract.ts';
 import { Reason } from '../config/reason.ts';
+import type { Resolver } from '../net/resolver.ts';
 import type { Zone } from '../zone/zones.ts';
 import { type Address, directTarget, numericTarget, parseAddress, type Target } from './address.ts';
 import { Block } from './block.ts';
 import type { PeerGroup } from './contract.ts';
 import { Group, roundRobin } from './group.ts';
+import { MemberTable } from './member-table.ts';
+import { MemberZones, type WatchContext } from './member-zones.ts';
 import { GroupPeer, Peers, PLAIN_SERVER } from './peers.ts';
 
 /** A group that is referred to before it may have been read; `group` is bound when the http block is complete. */
@@ -15,6 +18,12 @@ export interface GroupRef {
   readonly text: string;
   readonly place: Place;
   group: PeerGroup;
+}
+
+/** The http block's `resolver` and `resolver_timeout` (ms). */
+export interface OuterResolver {
+  readonly resolver: Resolver | undefined;
+  readonly timeout: number;
 }
 
 export interface UpstreamRegistry {
@@ -32,7 +41,9 @@ export interface UpstreamRegistry {
   /** The `upstream` blocks in the order of the file. */
   readonly blocks: readonly Block[];
   /** Binds every reference. Throws `host not found in upstream "x"`, `no port in upstream "x"`. */
-  complete(): void;
+  complete(outer: OuterResolver): void;
+  /** In a worker whose zones have memory: begins to look up the names that are looked up at run time. */
+  start(context: WatchContext): void;
   /** Closes idle connections, and keeps none from then on. */
   drain(): void;
 }
@@ -76,6 +87,7 @@ export class UpstreamGroups implements UpstreamRegistry {
   readonly #references = new Map<string, Map<number, Reference>>();
   readonly #groups: PeerGroup[] = [];
   readonly #byName = new Map<string, PeerGroup>();
+  readonly #members = new MemberZones();
 
   /** `addresses`: a name's addresses, none when it is not found. */
   constructor(readonly addresses: (host: string) => readonly string[]) {}
@@ -123,13 +135,10 @@ export class UpstreamGroups implements UpstreamRegistry {
   }
 
   /** Binds every reference. Throws `host not found in upstream "x"`, `no port in upstream "x"`. */
-  complete(): void {
-    const used = new Map<Zone, number>();
+  complete(outer: OuterResolver): void {
+    const used = this.#reserve();
     for (const block of this.#blocks) {
-      const { zone } = block;
-      const offset = zone ? (used.get(zone) ?? 0) : 0;
-      if (zone) used.set(zone, offset + block.zoneBytes);
-      const group = block.group(offset);
+      const group = this.#explicit(block, used, outer);
       this.#groups.push(group);
       this.#byName.set(block.name.toLowerCase(), group);
     }
@@ -142,8 +151,42 @@ export class UpstreamGroups implements UpstreamRegistry {
     }
   }
 
-  /** Closes idle connections, and keeps none from then on. */
+  start(context: WatchContext): void {
+    this.#members.start(context);
+  }
+
+  /** Where groups with fixed servers begin in each zone: behind what all others share. */
+  #reserve(): Map<Zone, number> {
+    const used = new Map<Zone, number>();
+    for (const { zone, lines, name, place } of this.#blocks) {
+      if (!zone || lines.length === 0 || used.has(zone)) continue;
+      const others = this.#blocks.filter((block) => block.zone === zone && block.lines.length === 0);
+      const fixed = others.reduce((sum, { zoneBytes }) => sum + zoneBytes, 0);
+      const bytes = Math.floor((zone.bytes - fixed) / 64) * 64;
+      if (MemberTable.capacityOf(bytes) < 1 && zone.bytes > 0) {
+        throw new ConfError(`zone "${zone.name}" is too small for upstream "${name}"`, place);
+      }
+      used.set(zone, bytes);
+      this.#members.reserve(zone, bytes);
+    }
+    return used;
+  }
+
+  #explicit(block: Block, used: Map<Zone, number>, outer: OuterResolver): PeerGroup {
+    const { zone } = block;
+    if (block.lines.length > 0) {
+      const { group, resolving } = block.memberGroup(outer);
+      if (zone) this.#members.add(zone, group, resolving);
+      return group;
+    }
+    const offset = zone ? (used.get(zone) ?? 0) : 0;
+    if (zone) used.set(zone, offset + block.zoneBytes);
+    return block.group(offset);
+  }
+
+  /** Closes idle connections, and keeps none from then on; names are looked up no longer. */
   drain(): void {
+    this.#members.stop();
     for (const group of this.#groups) group.pool?.close();
   }
 

@@ -16,6 +16,8 @@ const SPARE_BYTES = 1 << 20;
 interface Kept {
   readonly zone: Zone;
   readonly fd: number;
+  /** What it takes the place of. */
+  readonly previous?: Kept | undefined;
 }
 
 const folderFor = (bytes: number): string => {
@@ -69,7 +71,7 @@ export class ZoneStore {
     try {
       for (const zone of zones) {
         const before = this.#reusable(zone);
-        const kept = before ? { zone, fd: before.fd } : { zone, fd: this.#make(zone) };
+        const kept = before ? { zone, fd: before.fd } : this.#make(zone);
         if (!before) made.push(kept);
         next.set(zone.name, kept);
       }
@@ -84,7 +86,12 @@ export class ZoneStore {
     };
     const path = (fd: number): string => `/proc/${process.pid}/fd/${fd}`;
     return {
-      zones: [...next.values()].map(({ zone: { name, bytes }, fd }) => ({ name, bytes, path: path(fd) })),
+      zones: [...next.values()].map(({ zone: { name, bytes }, fd, previous }) => ({
+        name,
+        bytes,
+        path: path(fd),
+        ...(previous && { previous: { path: path(previous.fd), bytes: previous.zone.bytes } }),
+      })),
       accept,
       refuse,
     };
@@ -107,9 +114,13 @@ export class ZoneStore {
     return before;
   }
 
-  #make({ name, bytes }: Zone): number {
+  #make(zone: Zone): Kept {
+    const { name, bytes, use, options } = zone;
+    const before = this.#kept.get(name);
+    const previous =
+      options.fresh && before?.zone.use === use ? { zone: before.zone, fd: before.fd } : undefined;
     try {
-      return makeFile(bytes, ++this.#serial);
+      return { zone, fd: makeFile(bytes, ++this.#serial), previous };
     } catch (error) {
       throw new Error(`shared memory of zone "${name}", ${bytes} bytes, failed (${errorText(error)})`);
     }
@@ -128,6 +139,8 @@ export const mapZones = (
   for (const zone of zones) {
     const description = descriptions.find(({ name }) => name === zone.name);
     zone.give(description ? mapOrOwn(description, warn) : new ArrayBuffer(zone.bytes));
+    const previous = description?.previous;
+    zone.previous = previous && (() => mapShared(previous.path, previous.bytes));
   }
 };
 

@@ -7,6 +7,8 @@ export interface ZoneDescription {
   /** Opened and mapped by the worker, before it gives up its privileges. */
   readonly path: string;
   readonly bytes: number;
+  /** The memory of that name that this one takes the place of, until the change is accepted. */
+  readonly previous?: { readonly path: string; readonly bytes: number };
 }
 
 export interface ZoneOptions {
@@ -21,6 +23,11 @@ export interface ZoneOptions {
 /** One zone. Its memory is there once the process has been given it: when services are prepared. */
 export class Zone {
   #memory: ArrayBuffer | undefined = undefined;
+  /**
+   * Maps the memory that this one takes the place of: to be read while a service is prepared, when nobody else of
+   * this configuration has. Throws.
+   */
+  previous: (() => ArrayBuffer) | undefined = undefined;
 
   constructor(
     readonly name: string,

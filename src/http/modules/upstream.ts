@@ -4,16 +4,23 @@ import { parseMsec, parseNumber, parseSec, parseSize } from '../../config/number
 import { wordAt } from '../../config/parsers.ts';
 import { Reason } from '../../config/reason.ts';
 import { ERROR } from '../../log/levels.ts';
+import { Resolver } from '../../net/resolver.ts';
+import { parseAddress } from '../../upstream/address.ts';
 import type { Block } from '../../upstream/block.ts';
 import { PLAIN_SERVER } from '../../upstream/peers.ts';
 import { zonesOf } from '../../zone/zones.ts';
 import { HTTP } from '../build.ts';
+import { core } from '../core-conf.ts';
 import { httpModule } from '../module.ts';
+import { resolver } from '../resolver-directive.ts';
 import { upstreamVariables } from './variables-upstream.ts';
 
 /** The block that is being read: for balancing methods and what else stands in it. */
 export const UPSTREAM = key<Block>('the upstream block');
 
+const DEFAULT_PORT = 80;
+/** Milliseconds. */
+const RESOLVER_TIMEOUT = 30_000;
 const PAGE = 4096;
 /** Pages that nginx wants at least. */
 const LEAST_PAGES = 8;
@@ -25,6 +32,8 @@ const server = (args: Args): void => {
   const group = args.scope.need(UPSTREAM);
   let { weight, maxConns, maxFails, failTimeout, down } = PLAIN_SERVER;
   let backup = false;
+  let resolve = false;
+  let service = '';
   for (const word of args.words.slice(1)) {
     const [, name = '', value] = /^([a-z_]+)(?:=(.*))?$/s.exec(word.text) ?? [];
     const number = value === undefined ? undefined : parseNumber(value);
@@ -39,21 +48,30 @@ const server = (args: Args): void => {
       failTimeout = parseSec(value ?? '') ?? failTimeout;
     } else if (parameter === 'backup') backup = true;
     else if (parameter === 'down' || parameter === 'drain') down = true;
-    else if (parameter === 'resolve' || parameter === 'service=') {
-      args.fail(
-        `the "${word.text}" parameter is known but not supported by sluice yet: names are resolved at start`,
-        word,
-      );
+    else if (parameter === 'resolve') resolve = true;
+    else if (parameter === 'service=') {
+      if (value === '') args.fail('service is empty', word);
+      service = value ?? '';
     } else invalidParameter(args, word);
   }
+  const { place } = args;
   const address = wordAt(args, 0);
+  const { text } = address;
+  if (service !== '' && !resolve) {
+    args.fail(`service upstream "${text}" requires "resolve" parameter`, address);
+  }
   const settings = { weight, maxConns, maxFails, failTimeout, down };
   try {
-    const targets = group.targets(address.text);
-    group.servers.push({ text: address.text, targets, settings, backup, place: args.place });
+    const { kind, host, port, noPort } = parseAddress(text, DEFAULT_PORT);
+    if (service !== '' && !noPort) args.fail(`service upstream "${text}" may not have port`, address);
+    if (service !== '' && kind !== 'name')
+      args.fail(`service upstream "${text}" requires domain name`, address);
+    const line = resolve && kind === 'name' ? { text, host, port, service, settings, backup } : undefined;
+    const targets = line ? [] : group.targets(text);
+    group.servers.push({ text, targets, settings, backup, place, line });
   } catch (error) {
     if (!(error instanceof Reason)) throw error;
-    args.fail(`${error.message} in upstream "${address.text}"`, address);
+    args.fail(`${error.message} in upstream "${text}"`, address);
   }
 };
 
@@ -132,10 +150,28 @@ export const upstream = httpModule({
       group.keepaliveTimeoutPlace = place;
     }),
     zone: statement({ in: ['upstream'], arity: [1, 2], run: zone }),
+    resolver: statement({
+      in: ['upstream'],
+      arity: resolver.arity,
+      run(args) {
+        args.scope.need(UPSTREAM).resolver = resolver.parse(args, undefined);
+      },
+    }),
+    resolver_timeout: value(parseMsec, 'invalid value', (group, ms) => {
+      group.resolverTimeout = ms;
+    }),
   },
   variables: upstreamVariables,
-  complete: (build) => build.upstreams.complete(),
-  prepare(build, { log }) {
-    for (const resolver of build.resolvers) resolver.log = (message) => log.write(ERROR, message);
+  complete(build) {
+    const { resolver: outer, resolver_timeout: timeout } = build.scope.own.get(core) ?? {};
+    build.upstreams.complete({
+      resolver: outer instanceof Resolver ? outer : undefined,
+      timeout: typeof timeout === 'number' ? timeout : RESOLVER_TIMEOUT,
+    });
+  },
+  prepare(build, context) {
+    const { log } = context;
+    for (const one of build.resolvers) one.log = (message) => log.write(ERROR, message);
+    build.upstreams.start(context);
   },
 });

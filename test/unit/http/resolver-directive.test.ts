@@ -35,3 +35,40 @@ describe('resolver', () => {
     it(`${conf} ${reason}`, () => assert.equal(verdictOf(conf), reason));
   }
 });
+
+describe('names of an upstream at run time', () => {
+  for (const [servers, reason] of [
+    ['server a.test resolve;', ''],
+    ['server a.test service=http resolve;', ''],
+    ['server 127.0.0.1:99 resolve;', ''],
+    ['server 127.0.0.1; server a.test resolve backup;', ''],
+    ['ip_hash; server a.test resolve weight=2;', ''],
+    ['resolver 127.0.0.1 valid=1s; resolver_timeout 5s; server a.test resolve;', ''],
+    ['server a.test service=http;', 'service upstream "a.test" requires "resolve" parameter'],
+    ['server a.test service= resolve;', 'service is empty'],
+    ['server a.test:80 service=http resolve;', 'service upstream "a.test:80" may not have port'],
+    ['server 127.0.0.1 service=http resolve;', 'service upstream "127.0.0.1" requires domain name'],
+    ['server a.test:0 resolve;', 'invalid port in upstream "a.test:0"'],
+    ['server a.test resolve backup;', 'no servers in upstream "u"'],
+    ['resolver 127.0.0.1; resolver 127.0.0.1; server a.test resolve;', '"resolver" directive is duplicate'],
+  ] as const) {
+    it(`${servers} ${reason}`, () => {
+      const conf = `resolver 127.0.0.1; upstream u { zone z 64k; ${servers} }`;
+      assert.equal(verdictOf(conf), reason);
+    });
+  }
+
+  it('need a zone', () => {
+    assert.equal(
+      verdictOf('resolver 127.0.0.1; upstream u { server a.test resolve; }'),
+      'resolving names at run time requires upstream "u" in /conf/nginx.conf:3 to be in shared memory',
+    );
+  });
+
+  it('need a resolver', () => {
+    assert.equal(
+      verdictOf('upstream u { zone z 64k; server a.test resolve; }'),
+      'no resolver defined to resolve names at run time in upstream "u"',
+    );
+  });
+});

@@ -94,6 +94,27 @@ describe('memory of zones across reloads', { skip: !libcAvailable() }, () => {
     store.close();
   });
 
+  it('can be read by what takes its place, when that is of the same use', () => {
+    const store = new ZoneStore();
+    const fresh: ZoneOptions = { fresh: true };
+    const old = first(zones(['a', 4096, 'x', fresh]), store);
+    old.words[3] = 17;
+    old.accept();
+    const next = (use: string, bytes: number): Zone => {
+      const [zone] = zones(['a', bytes, use, fresh]);
+      assert.ok(zone);
+      first([zone], store);
+      return zone;
+    };
+    for (const bytes of [4096, 8192]) {
+      const memory = next('x', bytes).previous?.();
+      assert.equal(memory?.byteLength, 4096);
+      assert.equal(memory && new Int32Array(memory)[3], 17);
+    }
+    assert.equal(next('y', 4096).previous, undefined);
+    store.close();
+  });
+
   it('is refused to a zone that counts something else now', () => {
     const store = new ZoneStore();
     const options = (identity: string): ZoneOptions => ({
