@@ -145,8 +145,8 @@ const parseVersion = (behind: string): number => {
   return match[2] === undefined ? 400 : 1000 + Number(match[2]);
 };
 
-/** Splits and, where it needs care, normalizes the target. */
-const setTarget = (request: Request, target: string, mergeSlashes: boolean): number => {
+/** Splits and, where it needs care, normalizes the target, which begins with a slash. Answers 0 or a status. */
+export const setTarget = (request: Request, target: string, mergeSlashes: boolean): number => {
   request.target = target;
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
@@ -313,7 +313,8 @@ const LONGEST_BODY = 2n ** 63n - 1n;
 const isLength = (value: string): boolean =>
   /^\d+$/.test(value) && (value.length < 16 || BigInt(value) <= LONGEST_BODY);
 
-const noteKnown = (request: Request, known: number, value: string, sink: HostSink): number => {
+/** Takes note of the last line, a well-known header's. Answers 0 or a status. */
+export const noteKnown = (request: Request, known: number, value: string, sink: HostSink): number => {
   const headers = request.headers;
   if (known === KNOWN.host) {
     if (headers.hostIndex >= 0) {

@@ -61,7 +61,7 @@ const beginning = (request: Request): string => {
 };
 
 /** `Location:` made absolute where it is a path and `absolute_redirect` says so. */
-const absoluteLocation = (request: Request): string => {
+export const absoluteLocation = (request: Request): string => {
   const { location } = request.out;
   const conf = request.location.core;
   if (!location.startsWith('/') || !conf.absolute_redirect) return location;
