@@ -47,7 +47,6 @@ const NAMES: ReadonlySet<string> = new Set([
   'gzip_no_buffer',
   'gzip_window',
   'http2_pool_size',
-  'http2_recv_buffer_size',
   'postpone_gzipping',
   'request_pool_size',
   'ssl_buffer_size',

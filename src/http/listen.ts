@@ -208,7 +208,6 @@ export const parseListen = (args: Args, lookup: Lookup): readonly Listen[] => {
     } else if (text === 'ssl') ssl = true;
     else if (text === 'http2') {
       args.warn('the "listen ... http2" directive is deprecated, use the "http2" directive instead');
-      args.warn('HTTP/2 is not supported by sluice yet: HTTP/1.1 is served');
       http2 = true;
     } else if (text === 'quic') args.fail('the "quic" parameter requires ngx_http_v3_module', word);
     else if (text === 'proxy_protocol') proxyProtocol = true;

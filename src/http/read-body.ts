@@ -49,12 +49,17 @@ export class BodyReader implements RequestBody {
     this.#mode = mode;
     this.#then = then;
     this.#consumer = consumer;
-    this.#decoder = request.headers.chunked ? new ChunkedDecoder() : undefined;
+    this.#decoder = request.headers.chunked && request.version < 2000 ? new ChunkedDecoder() : undefined;
   }
 
   /** It is thrown away: nothing waits for it. */
   get discarding(): boolean {
     return this.#mode === DISCARD;
+  }
+
+  /** It goes on as it comes: who takes it may hold the client back. */
+  get streams(): boolean {
+    return this.#mode === STREAM || this.#mode === PREREAD;
   }
 
   /** What has been kept is let go, and the rest is thrown away. */
@@ -87,25 +92,26 @@ export class BodyReader implements RequestBody {
     const decoder = this.#decoder;
     if (!decoder) {
       const take = Math.min(end - start, this.request.headers.contentLength - this.length);
-      this.#take(bytes.subarray(start, start + take));
-      if (this.length >= this.request.headers.contentLength) this.#complete();
+      this.take(bytes.subarray(start, start + take));
+      if (this.length >= this.request.headers.contentLength) this.end();
       return start + take;
     }
     decoder.position = start;
     let found = decoder.next(bytes, end);
     for (; found === CHUNK_DATA && this.failure === FINE; found = decoder.next(bytes, end)) {
-      this.#take(bytes.subarray(decoder.from, decoder.to));
+      this.take(bytes.subarray(decoder.from, decoder.to));
     }
     this.#passBatch();
     if (found === CHUNKS_INVALID && this.failure === FINE) {
       logRequest(this.request, ERROR_LEVEL, 'client sent invalid chunked body');
       this.failure = 400;
     }
-    if (found === CHUNKS_END) this.#complete();
+    if (found === CHUNKS_END) this.end();
     return decoder.position;
   }
 
-  #take(bytes: Uint8Array): void {
+  /** Takes a piece without framing, which is what a transport gives that frames bodies itself; looks at `failure` after. */
+  take(bytes: Uint8Array): void {
     if (this.failure !== FINE || bytes.length === 0) return;
     const { core } = this.request.location;
     const limit = core.client_max_body_size;
@@ -158,10 +164,14 @@ export class BodyReader implements RequestBody {
     }
   }
 
-  #complete(): void {
+  /** All of it has been taken. */
+  end(): void {
     this.complete = true;
-    // An upload of no bytes is a file too.
-    if (this.#mode === TO_FILE && this.failure === FINE) this.#toFile(NOTHING);
+    if (this.failure !== FINE) return;
+    // A body of no bytes is a file too.
+    if (this.#mode === TO_FILE) this.#toFile(NOTHING);
+    else if (this.#mode === BUFFER && this.request.location.core.client_body_in_file_only !== 'off')
+      this.#keep(NOTHING);
   }
 
   #toFile(bytes: Uint8Array): void {

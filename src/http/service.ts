@@ -12,9 +12,11 @@ import { eventsKey } from '../process/events-module.ts';
 import type { AddressBuild, HttpBuild } from './build.ts';
 import type { ClientCounters } from './counters.ts';
 import { Client } from './http1/client.ts';
-import type { AddressConf, ClientHost, DebugClient } from './http1/host.ts';
+import type { AddressConf, ClientFacts, ClientHost, DebugClient, Served } from './http1/host.ts';
+import { Session } from './http2/session.ts';
 import type { Server } from './location.ts';
 import type { AnyHttpModule } from './module.ts';
+import { http2Rules, speaksHttp2 } from './modules/http2.ts';
 import { tlsOf } from './modules/ssl.ts';
 import { isServerName, type ServerName, ServerNames } from './server-names.ts';
 import { makeTempFolders } from './temp-folders.ts';
@@ -54,7 +56,7 @@ const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
     names: new ServerNames(fallback, names, warn),
     fallback,
     proxyProtocol: address.listen.proxyProtocol,
-    http2: false,
+    http2: address.listen.http2,
     text: at,
     tls: address.listen.ssl ? (server) => tlsOf(server, fallback) : undefined,
   };
@@ -105,7 +107,7 @@ export class HttpService implements Service, ClientHost {
   log!: ErrorLog;
   readonly #sockets: readonly Socket[];
   readonly #servers: net.Server[] = [];
-  readonly #clients = new Set<Client>();
+  readonly #clients = new Set<Served>();
   #connections = 0;
   #drained: (() => void) | undefined = undefined;
   readonly #debug: DebugConnections | undefined;
@@ -116,6 +118,7 @@ export class HttpService implements Service, ClientHost {
     readonly modules: readonly AnyHttpModule[],
   ) {
     this.#sockets = socketsOf(build);
+    for (const { runtime } of build.servers) runtime.http2 = speaksHttp2(runtime);
     this.listens = this.#sockets.map(({ spec }) => spec);
     this.logFiles = [...build.logFiles];
     this.counters = build.counters;
@@ -166,9 +169,17 @@ export class HttpService implements Service, ClientHost {
     client.start(accepted(accept, client));
   }
 
-  gone(client: object): void {
-    this.#clients.delete(client as Client);
+  gone(client: Served): void {
+    this.#clients.delete(client);
     if (this.draining && this.#clients.size === 0) this.#done();
+  }
+
+  toHttp2(client: ClientFacts, bytes: Buffer, length: number): void {
+    const session = new Session(client, this, http2Rules);
+    this.#clients.delete(client);
+    this.#clients.add(session);
+    client.connection.handler = session;
+    session.start(bytes, length);
   }
 
   #done(): void {

@@ -13,6 +13,7 @@ import { errnoText } from '../../platform/errno.ts';
 import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
 import type { HeadersIn } from '../headers.ts';
+import { PREFACE } from '../http2/frames.ts';
 import type { Server } from '../location.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
@@ -40,6 +41,8 @@ const CLOSED = 8;
 /** What ALPN may choose from. */
 const HTTP1 = alpnList('http/1.1', 'http/1.0', 'http/0.9');
 const HTTP2 = alpnList('h2', 'http/1.1', 'http/1.0', 'http/0.9');
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** How long an idle connection stays open when the worker drains, ms. */
 const DRAIN_GRACE = 500;
@@ -73,6 +76,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   #pending = '';
   /** The time for the head that is being read runs already. */
   #headTimed = false;
+  /** Nothing has been read yet that tells it from HTTP/2, which is spoken here. */
+  #mayBeHttp2: boolean;
   /** A request is being answered in a loop that will look at what is pending. */
   #answering = false;
   #reader: BodyReader | undefined = undefined;
@@ -94,6 +99,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     const greets = address.proxyProtocol || address.tls !== undefined;
     this.#greeting = greets ? new Greeting(address.proxyProtocol, address.tls !== undefined) : undefined;
     this.#state = greets ? GREETING : IDLE;
+    this.#mayBeHttp2 = address.tls === undefined && (address.http2 || address.fallback.http2);
   }
 
   /** Begins to serve an accepted connection. */
@@ -196,6 +202,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   }
 
   #readHead(bytes: Buffer, length: number): void {
+    if (this.#mayBeHttp2 && this.#testPreface(bytes, length)) return;
     if (this.#state === IDLE) {
       this.#state = HEAD;
       this.counters.waiting(-1);
@@ -208,6 +215,25 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.#parse(text, bytes, before, length);
     this.#answering = false;
     if (this.#pending !== '' && this.#state === IDLE) this.#answerPending();
+  }
+
+  /** The first bytes may be the preface of HTTP/2. True: they are, or may still become it. */
+  #testPreface(bytes: Buffer, length: number): boolean {
+    const all = Buffer.concat([Buffer.from(this.#pending, 'latin1'), bytes.subarray(0, length)]);
+    const begun = latin1(all, 0, Math.min(all.length, PREFACE.length));
+    if (!PREFACE.startsWith(begun)) {
+      this.#mayBeHttp2 = false;
+      return false;
+    }
+    if (begun.length < PREFACE.length) this.#pending = begun;
+    else this.#toHttp2(all, all.length);
+    return true;
+  }
+
+  #toHttp2(bytes: Buffer, length: number): void {
+    this.#pending = '';
+    this.#writer.remove();
+    this.host.toHttp2(this, bytes, length);
   }
 
   /** Answers the requests that have come already, one after the other until one waits. */
@@ -681,6 +707,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.tls = this.connection;
     this.secure = true;
     this.#state = IDLE;
+    if (this.tls.alpn === 'h2' && (this.address.http2 || this.server.http2)) this.#toHttp2(NO_BYTES, 0);
   }
 
   onTimeout(): void {

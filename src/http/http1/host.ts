@@ -1,8 +1,10 @@
 /** What the client connections of one worker share, and what holds for one listening address. */
 import type { ErrorLog } from '../../log/error-log.ts';
-import type { TlsSettings } from '../../net/tls.ts';
+import type { Connection } from '../../net/connection.ts';
+import type { TlsSession, TlsSettings } from '../../net/tls.ts';
 import type { ClientCounters } from '../counters.ts';
 import type { Server } from '../location.ts';
+import type { ProxyProtocol } from '../request.ts';
 import type { ServerNames } from '../server-names.ts';
 
 /** What holds for connections to one address and port. */
@@ -25,6 +27,31 @@ export interface DebugClient {
   readonly address: AddressConf;
 }
 
+/** A connection as the service that accepted it sees it. */
+export interface Served {
+  /** The worker drains: what has begun is finished. */
+  drain(): void;
+  destroy(): void;
+}
+
+/** What is known of a client before it has said which protocol it speaks. */
+export interface ClientFacts extends Served, DebugClient {
+  readonly connection: Connection;
+  readonly number: number;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly secure: boolean;
+  readonly tls: TlsSession | undefined;
+  /** When the connection was made, on the clock of `monotonic`, ms. */
+  readonly started: number;
+  readonly proxyProtocol: ProxyProtocol | undefined;
+  readonly debugLog: ErrorLog | undefined;
+  readonly counters: ClientCounters;
+  /** The server for what names none. */
+  readonly server: Server;
+}
+
 export interface ClientHost {
   readonly counters: ClientCounters;
   /** The worker finishes what it has: no connection is kept any longer. */
@@ -35,5 +62,7 @@ export interface ClientHost {
   /** How many slots for variables a request needs. */
   readonly slots: number;
   /** A connection is gone. */
-  gone(client: object): void;
+  gone(client: Served): void;
+  /** The client speaks HTTP/2: `length` bytes have been read of it, from the preface on. */
+  toHttp2(client: ClientFacts, bytes: Buffer, length: number): void;
 }

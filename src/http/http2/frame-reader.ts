@@ -99,7 +99,7 @@ export class FrameReader {
 
   /** Part of a frame has come, or of a header block. */
   get incomplete(): boolean {
-    return this.#state !== HEAD || this.#held !== undefined || this.#inBlock;
+    return this.#state > HEAD || this.#held !== undefined || this.#inBlock;
   }
 
   /** Bytes of the present frame still to come: what its stream's window has to leave room for. */
@@ -263,8 +263,7 @@ export class FrameReader {
   }
 
   #headersHead(length: number, flags: number): boolean {
-    const size =
-      ((flags & PADDED) === 0 ? 0 : 1) + ((flags & PRIORITIZED) === 0 ? 0 : PRIORITY_SIZE);
+    const size = ((flags & PADDED) === 0 ? 0 : 1) + ((flags & PRIORITIZED) === 0 ? 0 : PRIORITY_SIZE);
     if (length < size)
       return this.handler.fail(FRAME_SIZE_ERROR, `client sent HEADERS frame with incorrect length ${length}`);
     if (length === size)
@@ -285,7 +284,10 @@ export class FrameReader {
       const padding = bytes[next++] ?? 0;
       if (padding > this.#left) {
         const lengths = `${this.#left}, padding: ${padding}`;
-        return this.#fail(PROTOCOL_ERROR, `client sent padded HEADERS frame with incorrect length: ${lengths}`);
+        return this.#fail(
+          PROTOCOL_ERROR,
+          `client sent padded HEADERS frame with incorrect length: ${lengths}`,
+        );
       }
       this.#padding = padding;
       this.#left -= padding;

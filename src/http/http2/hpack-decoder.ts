@@ -165,8 +165,7 @@ export class HpackDecoder {
       return 0;
     }
     const text = decodeHuffman(bytes, from, to);
-    if (text === undefined)
-      return this.#fail(COMPRESSION_ERROR, 'client sent invalid encoded header field');
+    if (text === undefined) return this.#fail(COMPRESSION_ERROR, 'client sent invalid encoded header field');
     this.#text = text;
     return 0;
   }

@@ -4,7 +4,10 @@
  */
 
 /** Symbols by the length of their code, in bits; 256 is the end of a string. */
-const BY_LENGTH: readonly (readonly [bits: number, symbols: readonly (string | number | readonly [number, number])[]])[] = [
+const BY_LENGTH: readonly (readonly [
+  bits: number,
+  symbols: readonly (string | number | readonly [number, number])[],
+])[] = [
   [5, ['012aceiost']],
   [6, [' %-./3456789=A_bdfghlmnpru']],
   [7, [':BCDEFGHIJKLMNOPQRSTUVWYjkqvwxyz']],

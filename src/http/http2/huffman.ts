@@ -4,7 +4,7 @@ import { codes, lengths, SYMBOLS } from './huffman-code.ts';
 /** What a step of four bits does: the next state, and these. */
 const EMITS = 1 << 8;
 const FAILS = 1 << 9;
-/** A string may end after this step: what is left is at most seven bits, all ones. */
+/** A string may end after this step: what is left is all ones. As nginx, it takes more than seven of them too. */
 const MAY_END = 1 << 10;
 const SYMBOL_SHIFT = 16;
 const END_OF_STRING = 256;
@@ -34,10 +34,7 @@ const makeSteps = (): Uint32Array => {
     }
   }
   const padding = new Set<number>([0]);
-  for (let node = 0, depth = 0; depth < 7; depth++) {
-    node = right[node] ?? 0;
-    padding.add(node);
-  }
+  for (let node = right[0] ?? -1; node > 0; node = right[node] ?? -1) padding.add(node);
   const steps = new Uint32Array(left.length * 16);
   for (let state = 0; state < left.length; state++) {
     for (let nibble = 0; nibble < 16; nibble++) {

@@ -264,7 +264,6 @@ export class RequestHead {
       return;
     }
     if (headers.contentLength < 0) headers.chunked = !whole;
-    if (method === 'CONNECT' || method === 'TRACE')
-      this.#refuse(405, `client sent ${method} method${WHILE}`);
+    if (method === 'CONNECT' || method === 'TRACE') this.#refuse(405, `client sent ${method} method${WHILE}`);
   }
 }

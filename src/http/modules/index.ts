@@ -20,6 +20,7 @@ import { gunzipModule } from './gunzip.ts';
 import { gzipModule } from './gzip.ts';
 import { gzipStaticModule } from './gzip-static.ts';
 import { headersModule } from './headers.ts';
+import { http2Module } from './http2.ts';
 import { indexModule } from './index-module.ts';
 import { limitConnModule } from './limit-conn.ts';
 import { limitReqModule } from './limit-req.ts';
@@ -51,6 +52,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   core,
   coreVariables,
   sslModule,
+  http2Module,
   mapModule,
   geoModule,
   browserModule,

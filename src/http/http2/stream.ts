@@ -1,0 +1,407 @@
+/** One stream: what a request needs of its connection, over HTTP/2. */
+import type { ErrorLog } from '../../log/error-log.ts';
+import { INFO } from '../../log/levels.ts';
+import { Timer, type TimerOwner } from '../../net/timers.ts';
+import type { TlsSession } from '../../net/tls.ts';
+import type { ClientCounters } from '../counters.ts';
+import { endRequest, finalize, terminate } from '../finalize.ts';
+import { type Data, LAST, OWNED } from '../output.ts';
+import { runPhases } from '../phases.ts';
+import type { BodyReader } from '../read-body.ts';
+import type { Peer, ProxyProtocol, Request, Stream, Tunnel } from '../request.ts';
+import { logRequest } from '../request-log.ts';
+import { ERROR } from '../verdict.ts';
+import { CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts';
+import type { Session } from './session.ts';
+import { COMPLETE, FAILED, StreamBody } from './stream-body.ts';
+import { StreamOutput } from './stream-output.ts';
+
+const TIMED_OUT = 'client timed out (110: Connection timed out)';
+
+export class Http2Stream implements Stream, TimerOwner {
+  request!: Request;
+  readonly requests: number;
+  remoteAddress: string;
+  remotePort: number;
+  unix: boolean;
+  peer: Peer | undefined = undefined;
+  throttled = false;
+  readonly output: StreamOutput;
+  /** Made when a body is expected. */
+  body: StreamBody | undefined = undefined;
+  /** The client has ended its side. */
+  inClosed: boolean;
+  /** Nothing can be sent any more: reset, or the connection is gone. */
+  broken = false;
+  /** Its block is being read still. */
+  inHead = true;
+  /** RST_STREAM has been sent, or come. */
+  #reset = false;
+  #timedOut = false;
+  /** The reply has been given whole, and waits to be taken. */
+  #finishing = false;
+  #over = false;
+  #readTimer: Timer | undefined = undefined;
+  #sendTimer: Timer | undefined = undefined;
+
+  constructor(
+    readonly session: Session,
+    readonly id: number,
+    inClosed: boolean,
+  ) {
+    const { client } = session;
+    this.inClosed = inClosed;
+    this.requests = session.requests;
+    this.remoteAddress = client.remoteAddress;
+    this.remotePort = client.remotePort;
+    this.unix = client.unix;
+    this.output = new StreamOutput(session.send, id, session.send.streamWindow);
+  }
+
+  get number(): number {
+    return this.session.client.number;
+  }
+  get localAddress(): string {
+    return this.session.client.localAddress;
+  }
+  get localPort(): number {
+    return this.session.client.localPort;
+  }
+  get secure(): boolean {
+    return this.session.client.secure;
+  }
+  get tls(): TlsSession | undefined {
+    return this.session.client.tls;
+  }
+  get started(): number {
+    return this.session.client.started;
+  }
+  get proxyProtocol(): ProxyProtocol | undefined {
+    return this.session.client.proxyProtocol;
+  }
+  get counters(): ClientCounters {
+    return this.session.client.counters;
+  }
+  get debugLog(): ErrorLog | undefined {
+    return this.session.client.debugLog;
+  }
+
+  actAs(address: string, port: number): void {
+    this.peer ??= { remoteAddress: this.remoteAddress, remotePort: this.remotePort, unix: this.unix };
+    this.remoteAddress = address;
+    this.remotePort = port;
+    this.unix = false;
+  }
+
+  runPhases(request: Request): void {
+    runPhases(request);
+  }
+
+  // ---- the reply
+
+  get sent(): number {
+    return this.output.sent;
+  }
+  get headLength(): number {
+    return this.output.headLength;
+  }
+  get congested(): boolean {
+    return this.throttled || this.output.holds || this.session.send.blocked;
+  }
+
+  writeHead(request: Request): void {
+    if (this.broken) return;
+    this.output.head(request);
+    this.session.written();
+  }
+
+  writeInterim(_request: Request, status: string, lines: readonly string[]): void {
+    const code = Number(status.slice(0, 3));
+    // Nobody waits for leave to send a body: windows say what may be sent.
+    if (this.broken || code === 100 || lines.length === 0) return;
+    this.output.interim(code, lines);
+    this.session.written();
+  }
+
+  writeText(request: Request, text: string): void {
+    this.write(request, Buffer.from(text, 'latin1'), LAST | OWNED);
+  }
+
+  write(request: Request, bytes: Data, flags: number): void {
+    if (this.broken) return;
+    const { output } = this;
+    const last = (flags & LAST) !== 0;
+    output.write(request, bytes, last, (flags & OWNED) !== 0);
+    this.session.written();
+    if (output.holds || this.session.send.blocked) this.#wait();
+    if (!last) return;
+    request.outputDone = true;
+    if (request.finalizing) {
+      request.finalizing = false;
+      finalize(request, 0);
+    }
+  }
+
+  /** The client has send_timeout to make room. */
+  #wait(): void {
+    this.session.waiting.add(this);
+    this.#sendTimer ??= new Timer(this);
+    this.#sendTimer.start(this.request.location.core.send_timeout);
+  }
+
+  /** There is room again, in this stream's window or on the connection. */
+  resumeOutput(): void {
+    const { request, output, session } = this;
+    if (this.#over || request.finished) return;
+    const before = output.sent;
+    const free = output.resume(request) && !session.send.blocked;
+    if (output.sent !== before) session.written();
+    if (!free) {
+      if (output.sent !== before) this.#wait();
+      return;
+    }
+    session.waiting.delete(this);
+    this.#sendTimer?.stop();
+    if (this.#finishing) this.#finished();
+    else if (!this.throttled) request.resumeOutput();
+  }
+
+  finish(_request: Request): void {
+    if (this.broken) {
+      this.#end();
+      return;
+    }
+    const { connection } = this.session;
+    if (this.output.holds || (connection.blocked && connection.queued > 0)) {
+      this.#finishing = true;
+      this.#wait();
+      return;
+    }
+    this.#finished();
+  }
+
+  /** The reply has been taken. A body that nobody wants is not waited for. */
+  #finished(): void {
+    const reader = this.body?.reader;
+    if (reader && !reader.complete && !reader.discarding) reader.discard();
+    this.#close(this.output.closed ? (this.inClosed ? undefined : NO_ERROR) : INTERNAL_ERROR);
+  }
+
+  abort(_request: Request): void {
+    this.output.drop();
+    const open = !this.output.closed ? (this.#timedOut ? PROTOCOL_ERROR : INTERNAL_ERROR) : NO_ERROR;
+    this.#close(this.output.closed && this.inClosed ? undefined : open);
+  }
+
+  /** The end: `code` for RST_STREAM where one side is still open. */
+  #close(code: number | undefined): void {
+    if (code !== undefined && !this.#reset && !this.broken) {
+      this.#reset = true;
+      this.session.sendReset(this.id, code);
+    }
+    this.broken = true;
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.broken = true;
+    this.#readTimer?.remove();
+    this.#sendTimer?.remove();
+    const { counters } = this;
+    if (this.inHead) counters.reading(-1);
+    else counters.writing(-1);
+    endRequest(this.request);
+    this.session.remove(this);
+  }
+
+  // ---- the request
+
+  /** The head is complete and runs, or is refused. */
+  headRead(): void {
+    this.inHead = false;
+    this.#readTimer?.stop();
+    this.counters.reading(-1);
+    this.counters.writing(1);
+    const { headers } = this.request;
+    if (!this.inClosed && (headers.contentLength > 0 || headers.chunked))
+      this.body = new StreamBody(this.request, this.session.preread);
+  }
+
+  /** Part of its head has come: the rest may take client_header_timeout. */
+  awaitHead(): void {
+    this.#readTimer ??= new Timer(this);
+    if (!this.#readTimer.running)
+      this.#readTimer.start(this.request.server.location.core.client_header_timeout);
+  }
+
+  /** Bytes of the body, of a DATA frame that has been found right. */
+  data(bytes: Buffer, start: number, end: number, last: boolean): void {
+    if (last) this.inClosed = true;
+    const { body, request } = this;
+    if (!body || this.broken) return;
+    this.session.guard.payload += end - start;
+    this.#look(body, body.take(bytes, start, end, last));
+    this.session.goOnLater(this);
+    if (!request.finished && body.reader && !body.ended && !body.paused && !body.reader.discarding)
+      this.#awaitBody();
+  }
+
+  #awaitBody(): void {
+    this.#readTimer ??= new Timer(this);
+    this.#readTimer.start(this.request.location.core.client_body_timeout);
+  }
+
+  readBody(reader: BodyReader): void {
+    const { body, request } = this;
+    if (!body) {
+      // A body of no bytes.
+      reader.end();
+      reader.finish();
+      return;
+    }
+    const { client_body_buffer_size: buffer } = request.location.core;
+    const { contentLength } = request.headers;
+    const most = contentLength < 0 || contentLength > buffer ? buffer : contentLength + 1;
+    const found = body.begin(reader, most);
+    if (found === FAILED) reader.failure = body.failure;
+    this.#look(body, found);
+    if (request.finished || body.ended || reader.discarding) return;
+    this.session.goOnLater(this);
+    this.#awaitBody();
+  }
+
+  #look(body: StreamBody, found: number): void {
+    const { reader } = body;
+    if (found === FAILED) this.#failBody(body.failure);
+    else if (found === COMPLETE && reader) {
+      this.#readTimer?.stop();
+      this.body = undefined;
+      reader.finish();
+    }
+  }
+
+  /** The body is refused: the exchange with an upstream ends, if one has begun. */
+  #failBody(status: number): void {
+    const { request } = this;
+    const { producer } = request;
+    this.body = undefined;
+    this.#readTimer?.stop();
+    if (producer) {
+      request.producer = undefined;
+      producer.abortOutput(request);
+    }
+    if (!request.finished) finalize(request, status);
+  }
+
+  pauseBody(): void {
+    if (!this.body) return;
+    this.body.paused = true;
+    this.#readTimer?.stop();
+  }
+
+  resumeBody(): void {
+    const { body } = this;
+    if (!body?.paused) return;
+    this.#look(body, body.resume());
+    if (this.body === body && !this.request.finished && !body.paused) {
+      this.session.goOnLater(this);
+      this.#awaitBody();
+    }
+  }
+
+  /** A read is over: a streamed body is passed on, and the client may send more where there is room. */
+  goOn(): void {
+    const { body } = this;
+    if (body) this.#look(body, body.deliver());
+    const more = this.body?.grant(this.session.arriving(this)) ?? 0;
+    if (more > 0 && !this.broken) this.session.sendWindow(this.id, more);
+  }
+
+  // ---- what happens to the stream
+
+  /** RST_STREAM of the client's. */
+  onReset(code: number): void {
+    const { request } = this;
+    this.inClosed = true;
+    this.#reset = true;
+    const how =
+      code === CANCEL
+        ? `client canceled stream ${this.id}`
+        : `client terminated stream ${this.id} ${code === INTERNAL_ERROR ? 'due to internal error' : `with status ${code}`}`;
+    logRequest(request, INFO, how);
+    this.#cut();
+  }
+
+  /** The connection refuses to go on with it. */
+  refuse(code: number): void {
+    if (this.#reset) return;
+    this.#reset = true;
+    this.session.sendReset(this.id, code);
+    this.#cut();
+  }
+
+  /** Nobody waits for the reply any more. */
+  #cut(): void {
+    const { request, body } = this;
+    this.broken = true;
+    this.output.drop();
+    if (this.#over) return;
+    if (this.#finishing) {
+      this.#end();
+    } else if (body?.reader && !body.reader.discarding && !body.ended) {
+      logRequest(request, INFO, 'client prematurely closed stream');
+      this.body = undefined;
+      request.producer?.abortOutput(request);
+      if (!request.finished) terminate(request, body.reader.streams ? 400 : 499);
+    } else if (request.upstream && request.producer) {
+      request.producer.abortOutput(request);
+    } else if (request.subrequests && request.subrequests.count > 0) {
+      request.subrequests.clientGone();
+    } else {
+      terminate(request, 499);
+    }
+  }
+
+  /** The connection is gone. */
+  onClose(): void {
+    const { request } = this;
+    this.broken = true;
+    this.output.drop();
+    if (this.#over) return;
+    if (this.#finishing) {
+      this.#end();
+      return;
+    }
+    request.producer?.abortOutput(request);
+    if (!request.finished) terminate(request, this.inHead ? 400 : ERROR);
+  }
+
+  onTimer(timer: Timer): void {
+    const { request, body } = this;
+    this.#timedOut = true;
+    if (timer === this.#sendTimer) {
+      logRequest(request, INFO, `${TIMED_OUT} while sending to client`);
+      if (this.#finishing) this.#close(this.output.closed ? undefined : PROTOCOL_ERROR);
+      else terminate(request, 408);
+    } else if (this.inHead) {
+      logRequest(request, INFO, `${TIMED_OUT} while reading client request headers`);
+      terminate(request, 408);
+    } else if (body) {
+      logRequest(request, INFO, `${TIMED_OUT} while reading client request body`);
+      this.body = undefined;
+      request.producer?.abortOutput(request);
+      if (!request.finished) terminate(request, 408);
+    }
+    this.session.written();
+  }
+
+  upgrade(request: Request, _tunnel: Tunnel): void {
+    terminate(request, ERROR);
+  }
+
+  tunnelWrite(): boolean {
+    return true;
+  }
+}
