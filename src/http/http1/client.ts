@@ -80,6 +80,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   #mayBeHttp2: boolean;
   /** A request is being answered in a loop that will look at what is pending. */
   #answering = false;
+  /** What is read next came while a request was being answered. */
+  #behind = false;
   #reader: BodyReader | undefined = undefined;
   /** Bytes of a body that nobody has asked for yet. */
   #held: Buffer | undefined = undefined;
@@ -242,11 +244,13 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     while (this.#pending !== '' && this.#state === IDLE) {
       const text = this.#pending;
       this.#pending = '';
+      this.#behind = true;
       this.#state = HEAD;
       this.counters.waiting(-1);
       this.counters.reading(1);
       this.#parse(text, undefined, text.length, 0);
     }
+    this.#behind = false;
     this.#answering = false;
   }
 
@@ -279,6 +283,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     const request = new Request(this, this.server, undefined, this.host.slots, headers);
     request.startedAt = wallClock();
     request.started = monotonic();
+    request.pipelined = this.#behind;
+    this.#behind = false;
     this.requests++;
     this.#request = request;
     this.#writer.begin();
@@ -335,7 +341,6 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
             : Buffer.from(text.slice(end), 'latin1');
       } else {
         this.#pending = text.slice(end);
-        request.pipelined = true;
       }
     }
     if (headers.contentLength === 0 && !headers.chunked) this.#bodyExpected = false;
@@ -372,7 +377,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   #feed(reader: BodyReader, bytes: Buffer, start: number, end: number): void {
     const { request } = reader;
     const stop = reader.feed(bytes, start, end);
-    request.requestLength += stop - start;
+    if (!reader.discarding) request.requestLength += stop - start;
     if (reader.failure !== 0) {
       this.#reader = undefined;
       this.#bodyExpected = false;
@@ -800,6 +805,11 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
 
   #log(level: number, message: string): void {
     const log = this.debugLog ?? this.host.log;
-    if (log.level >= level) log.write(level, `${message}, client: ${this.remoteAddress}`, this.number);
+    if (log.level >= level)
+      log.write(
+        level,
+        `${message}, client: ${this.remoteAddress}, server: ${this.address.text}`,
+        this.number,
+      );
   }
 }
