@@ -23,6 +23,8 @@ export interface Settings {
   /** Milliseconds a draining worker may take; 0 is without end. */
   readonly shutdownTimeout: number;
   readonly workingDirectory: string | undefined;
+  /** A reload takes over files that have not changed (`ssl_object_cache_inheritable`). */
+  readonly inheritObjects: boolean;
   /** The words of `env`: `NAME` or `NAME=value`. */
   readonly environment: readonly string[];
   /** `worker_connections`. */
@@ -75,6 +77,7 @@ export const settingsOf = (main: Scope, pidFile: string): Settings => {
     priority: conf.worker_priority,
     shutdownTimeout: conf.worker_shutdown_timeout,
     workingDirectory: conf.working_directory,
+    inheritObjects: conf.ssl_object_cache_inheritable,
     environment: conf.env,
     connections: events.connections,
   };

@@ -8,9 +8,9 @@ import { type TicketKeys, ticketCallback } from './tickets.ts';
 
 /** A connection as the callbacks see it. */
 export interface Party {
-  /** What ALPN may choose from, in the form of the wire; `addressOf` it is `alpnAt`. */
-  readonly alpn: Buffer;
-  readonly alpnAt: number;
+  /** What ALPN may choose from, in the form of the wire, and where that is in memory. */
+  readonly offered: Buffer;
+  readonly offeredAt: number;
   /** Of the server that the connection came in on, which its sessions belong to. */
   readonly store: SessionStore | undefined;
   readonly tickets: TicketKeys | undefined;
@@ -47,10 +47,10 @@ const TLS1_3_VERSION = 0x0304;
 const OP_NO_TICKET = 2 ** 14;
 
 /** The first name of ours that the client has too (RFC 7301 section 3.2). */
-const selectAlpn = (out: number, outLength: number, offered: number, length: number): number => {
+const selectAlpn = (out: number, outLength: number, theirsAt: number, length: number): number => {
   if (!party) return TLSEXT_NOACK;
-  const { alpn, alpnAt } = party;
-  const theirs = copyOf(offered, length);
+  const { offered: alpn, offeredAt: alpnAt } = party;
+  const theirs = copyOf(theirsAt, length);
   for (let at = 0; at < alpn.length; at += 1 + (alpn[at] ?? 0)) {
     const size = alpn[at] ?? 0;
     for (let other = 0; other < theirs.length; other += 1 + (theirs[other] ?? 0)) {
@@ -113,8 +113,10 @@ export const callbacks = (): ConnectionCallbacks => {
     // What is wrong with a certificate is asked for once the handshake is done.
     verify: callback('int', ['int', 'int64'], () => 1),
     newSession: callback('int', ['int64', 'int64'], (ssl = 0, session = 0) => keepSession(ssl, session)),
-    findSession: callback('int64', ['int64', 'int64', 'int', 'int64'], (_ssl = 0, id = 0, length = 0, copy = 0) =>
-      findSession(id, length, copy),
+    findSession: callback(
+      'int64',
+      ['int64', 'int64', 'int', 'int64'],
+      (_ssl = 0, id = 0, length = 0, copy = 0) => findSession(id, length, copy),
     ),
     removeSession: callback('void', ['int64', 'int64'], (_context = 0, session = 0) => {
       party?.store?.remove(idOf(session));

@@ -5,10 +5,11 @@
  */
 import { INFO } from '../log/levels.ts';
 import { Connection, type ConnectionHandler, READ_SIZE } from '../net/connection.ts';
+import type { Alpn } from './alpn.ts';
 import { enter, type Party } from './callbacks.ts';
 import type { TlsContext } from './context.ts';
-import { takeErrors } from './errors.ts';
 import { levelOfLastError } from './error-levels.ts';
+import { takeErrors } from './errors.ts';
 import { addressOf, copyOf, type OpenSsl, openssl, pointerIn } from './openssl.ts';
 import type { SessionStore } from './session-store.ts';
 import type { TicketKeys } from './tickets.ts';
@@ -38,18 +39,12 @@ export interface TlsBeginning {
   /** The default server of the address, which sessions belong to, and the one that was asked for. */
   readonly fallback: TlsServer;
   readonly server: TlsServer;
-  /** What ALPN may choose from, see `alpnList`. */
+  /** What ALPN may choose from. */
   readonly alpn: Alpn;
   /** Chooses certificates by variables. */
   readonly certify: ((connection: TlsConnection) => boolean) | undefined;
   /** Asks whether the client may go on, once the handshake is done; calls `TlsConnection.admit` later if it answers false. */
   readonly examine: ((connection: TlsConnection) => boolean) | undefined;
-}
-
-/** Names of protocols in the form of the wire, and where they are in memory. */
-export interface Alpn {
-  readonly bytes: Buffer;
-  readonly at: number;
 }
 
 const SHAKING = 0;
@@ -181,11 +176,11 @@ export class TlsConnection extends Connection implements Party {
 
   // ---- what the callbacks ask
 
-  get alpn(): Buffer {
+  get offered(): Buffer {
     return this.#begin.alpn.bytes;
   }
 
-  get alpnAt(): number {
+  get offeredAt(): number {
     return this.#begin.alpn.at;
   }
 
@@ -544,6 +539,33 @@ export class TlsConnection extends Connection implements Party {
     super.reset();
   }
 
+  /** The client has shown a certificate. */
+  get peerCertificate(): boolean {
+    if (this.ssl === 0) return false;
+    const { ssl } = this.#room;
+    const at = ssl.SSL_get1_peer_certificate(this.ssl);
+    ssl.X509_free(at);
+    return at !== 0;
+  }
+
+  /** The protocol that ALPN chose: `h2`, `http/1.1`; '' where the client offered none of ours. */
+  get alpn(): string {
+    if (this.ssl === 0) return '';
+    const { ssl, count } = this.#room;
+    const length = Buffer.alloc(4);
+    ssl.SSL_get0_alpn_selected(this.ssl, count, length);
+    return copyOf(pointerIn(count), length.readUInt32LE()).toString('latin1');
+  }
+
+  /** The session can't be resumed: the client was refused. */
+  forgetSession(): void {
+    const { ssl } = this.#room;
+    const { context } = this.#begin.fallback;
+    const session = ssl.SSL_get_session(this.ssl);
+    enter(this);
+    if (session !== 0 && context) ssl.SSL_CTX_remove_session(context.at, session);
+  }
+
   override release(): void {
     if (this.ssl === 0) return;
     const { ssl } = this.#room;
@@ -556,10 +578,6 @@ export class TlsConnection extends Connection implements Party {
 
   #announced = false;
 }
-
-/** Protocol names as ALPN writes them: each behind its length (RFC 7301 section 3.1). */
-export const alpnList = (...names: readonly string[]): Buffer =>
-  Buffer.concat(names.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, 'latin1')));
 
 /**
  * Begins the handshake as a server. The handler's `onConnect` follows when it is done, or `onClose` with

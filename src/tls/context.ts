@@ -95,8 +95,7 @@ export class TlsContext {
     if (at === 0) throw new PemError(`SSL_CTX_new() failed${takeErrors()}`);
     this.at = at;
     freeWith(this, at, ssl.SSL_CTX_free);
-    let options =
-      OP_NO_COMPRESSION + OP_NO_ANTI_REPLAY + OP_IGNORE_UNEXPECTED_EOF + OP_NO_RENEGOTIATION;
+    let options = OP_NO_COMPRESSION + OP_NO_ANTI_REPLAY + OP_IGNORE_UNEXPECTED_EOF + OP_NO_RENEGOTIATION;
     for (const [protocol, option] of WITHOUT) if (!protocols.includes(protocol)) options += option;
     ssl.SSL_CTX_clear_options(at, OP_NO_SSLV3 + OP_NO_TLSV1 + OP_NO_TLSV1_1 + OP_NO_TLSV1_2 + OP_NO_TLSV1_3);
     ssl.SSL_CTX_set_options(at, options);
@@ -255,10 +254,16 @@ export class TlsContext {
   }
 
   /** `ssl_conf_command`; `full` makes a name of a file absolute. */
-  configure(commands: readonly (readonly [name: string, value: string])[], full: (name: string) => string): void {
+  configure(
+    commands: readonly (readonly [name: string, value: string])[],
+    full: (name: string) => string,
+  ): void {
     const ssl = openssl();
     const conf = ssl.SSL_CONF_CTX_new();
-    ssl.SSL_CONF_CTX_set_flags(conf, CONF_FILE | CONF_SERVER | CONF_CLIENT | CONF_CERTIFICATE | CONF_SHOW_ERRORS);
+    ssl.SSL_CONF_CTX_set_flags(
+      conf,
+      CONF_FILE | CONF_SERVER | CONF_CLIENT | CONF_CERTIFICATE | CONF_SHOW_ERRORS,
+    );
     ssl.SSL_CONF_CTX_set_ssl_ctx(conf, this.at);
     try {
       for (const [name, text] of commands) {
@@ -267,8 +272,7 @@ export class TlsContext {
         if (ssl.SSL_CONF_cmd(conf, cText(name), cText(value)) <= 0)
           throw new PemError(`SSL_CONF_cmd("${name}", "${value}") failed${takeErrors()}`);
       }
-      if (ssl.SSL_CONF_CTX_finish(conf) !== 1)
-        throw new PemError(`SSL_CONF_finish() failed${takeErrors()}`);
+      if (ssl.SSL_CONF_CTX_finish(conf) !== 1) throw new PemError(`SSL_CONF_finish() failed${takeErrors()}`);
     } finally {
       ssl.SSL_CONF_CTX_free(conf);
     }

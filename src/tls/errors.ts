@@ -18,7 +18,8 @@ export const takeErrors = (): string => {
     if (code === 0) break;
     ssl.ERR_error_string_n(code, room, room.length);
     const at = pointerIn(dataPointer);
-    const data = (flags.readInt32LE() & TEXT_DATA) !== 0 && at !== 0 ? libc().koffi.decode.string(BigInt(at)) : '';
+    const data =
+      (flags.readInt32LE() & TEXT_DATA) !== 0 && at !== 0 ? libc().koffi.decode.string(BigInt(at)) : '';
     texts.push(data === '' ? textIn(room) : `${textIn(room)}:${data}`);
   }
   return texts.length === 0 ? '' : ` (SSL: ${texts.join(' ')})`;

@@ -190,10 +190,7 @@ const SIGNATURES = {
 type Arguments<A extends readonly (keyof Kinds)[]> = {
   -readonly [I in keyof A]: A[I] extends 'bytes' ? Uint8Array | null : Kinds[A[I]];
 };
-type Call<S> = S extends readonly [
-  infer R extends keyof Kinds,
-  ...infer A extends readonly (keyof Kinds)[],
-]
+type Call<S> = S extends readonly [infer R extends keyof Kinds, ...infer A extends readonly (keyof Kinds)[]]
   ? (...args: Arguments<A>) => Kinds[R]
   : never;
 export type OpenSsl = { readonly [N in keyof typeof SIGNATURES]: Call<(typeof SIGNATURES)[N]> };

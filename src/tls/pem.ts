@@ -16,10 +16,17 @@ const ERR_LIB_PEM = 9;
 const PEM_R_NO_START_LINE = 108;
 const READ = cText('r');
 
-/** Runs `read` on a BIO over a file or the text behind `data:`. */
-const withBio = <T>(name: string, read: (bio: number) => T): T => {
+/** What is to be read: `data:` and text, or a file; `text` is what is in it, where that is known already. */
+export interface PemSource {
+  readonly name: string;
+  readonly text: string | undefined;
+}
+
+/** Runs `read` on a BIO over the text, or else the file. */
+const withBio = <T>({ name, text }: PemSource, read: (bio: number) => T): T => {
   const ssl = openssl();
-  const data = name.startsWith('data:') ? Buffer.from(name.slice(5), 'latin1') : undefined;
+  const known = name.startsWith('data:') ? name.slice(5) : text;
+  const data = known === undefined ? undefined : Buffer.from(known, 'latin1');
   const bio = data ? ssl.BIO_new_mem_buf(data, data.length) : ssl.BIO_new_file(cText(name), READ);
   if (bio === 0) return failed(data ? 'BIO_new_mem_buf' : 'BIO_new_file');
   try {
@@ -52,16 +59,16 @@ const readAll = (bio: number, first: Read, next: Read, free: (at: number) => voi
 
 const freeCertificate = (at: number): void => openssl().X509_free(at);
 
-/** A certificate, and behind it the rest of its chain. `name` is a full path or `data:...`. Throws PemError. */
-export const readChain = (name: string): readonly Owned[] =>
-  withBio(name, (bio) => readAll(bio, 'PEM_read_bio_X509_AUX', 'PEM_read_bio_X509', freeCertificate));
+/** A certificate, and behind it the rest of its chain. Throws PemError. */
+export const readChain = (source: PemSource): readonly Owned[] =>
+  withBio(source, (bio) => readAll(bio, 'PEM_read_bio_X509_AUX', 'PEM_read_bio_X509', freeCertificate));
 
 /** Certificates of authorities. Throws PemError. */
 export const readAuthorities = readChain;
 
 /** Revocation lists. Throws PemError. */
-export const readCrls = (name: string): readonly Owned[] =>
-  withBio(name, (bio) =>
+export const readCrls = (source: PemSource): readonly Owned[] =>
+  withBio(source, (bio) =>
     readAll(bio, 'PEM_read_bio_X509_CRL', 'PEM_read_bio_X509_CRL', (at) => openssl().X509_CRL_free(at)),
   );
 
@@ -90,8 +97,9 @@ export interface PrivateKey {
 const freeKey = (at: number): void => openssl().EVP_PKEY_free(at);
 
 /** A private key, tried with one password after the other. Throws PemError. */
-export const readKey = (name: string, passwords: readonly string[]): PrivateKey => {
+export const readKey = (source: PemSource, passwords: readonly string[]): PrivateKey => {
   const ssl = openssl();
+  const { name } = source;
   if (name.startsWith('engine:')) {
     throw new PemError('loading "engine:..." certificate keys is not supported');
   }
@@ -100,7 +108,7 @@ export const readKey = (name: string, passwords: readonly string[]): PrivateKey 
   for (const [index, text] of (passwords.length > 0 ? passwords : [undefined]).entries()) {
     password = text === undefined ? undefined : Buffer.from(text, 'latin1');
     const last = index >= passwords.length - 1;
-    const found = withBio(name, (bio) => {
+    const found = withBio(source, (bio) => {
       const at = ssl.PEM_read_bio_PrivateKey(bio, 0, passwordCallback(), 0);
       if (at === 0 && last) failed('PEM_read_bio_PrivateKey');
       return at;

@@ -62,7 +62,8 @@ export class SessionStore {
   /** Keeps a session for `lifetime` seconds. False when it is too large to be kept. */
   add(id: Uint8Array, session: Uint8Array, lifetime: number): boolean {
     const size = Math.ceil((HEADER_BYTES + id.length + session.length) / 8) * 8;
-    if (session.length > LARGEST_SESSION || id.length > LARGEST_ID || size > this.#to - this.#from) return false;
+    if (session.length > LARGEST_SESSION || id.length > LARGEST_ID || size > this.#to - this.#from)
+      return false;
     this.#enter();
     const at = this.#room(size);
     const hash = hashOf(id);

@@ -29,7 +29,9 @@ export const parseTicketKey = (bytes: Buffer): TicketKey | undefined => {
 
 /** Keys for OpenSSL itself, the same in all processes that know `secret`; for the context called `identity`. */
 export const fixedKeys = (secret: Uint8Array, identity: string): Buffer =>
-  Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), `session tickets ${identity}`.slice(0, 1000), KEY_BYTES));
+  Buffer.from(
+    hkdfSync('sha256', secret, Buffer.alloc(0), `session tickets ${identity}`.slice(0, 1000), KEY_BYTES),
+  );
 
 const TLS1_3_VERSION = 0x0304;
 const UTF8 = 4;

@@ -180,19 +180,21 @@ export class HeadIntake implements HostSink {
   }
 
   chooseServer(request: Request, host: string): number {
-    const { names, server: fallback } = this.owner;
+    const { names, server } = this.owner;
     if (names.single) return 0;
-    let server = this.#lastServer;
-    if (!server || host !== this.#lastServerHost) {
-      server = names.find(host, request, fallback);
+    // A host that nobody has is the default server's; without any, the one that TLS was asked for stays.
+    const fallback = host === '' ? server : names.fallback;
+    let found = this.#lastServer;
+    if (!found || host !== this.#lastServerHost) {
+      found = names.find(host, request, fallback);
       // With patterns the request keeps what they captured: they are asked each time.
       if (!names.patterns) {
-        this.#lastServer = server;
+        this.#lastServer = found;
         this.#lastServerHost = host;
       }
     }
-    request.server = server;
-    request.location = server.location;
+    request.server = found;
+    request.location = found.location;
     return 0;
   }
 
