@@ -301,13 +301,33 @@ export interface ConnectTo {
 }
 
 /** Begins to connect; `handler.onConnect` or `handler.onClose` follows. */
-export const connect = (to: ConnectTo, handler: ConnectionHandler): Connection => {
-  const options = {
-    onread,
-    allowHalfOpen: true,
-    writableHighWaterMark: WRITE_AHEAD,
-  } as net.SocketConstructorOpts;
-  const socket = new OwnedSocket(options);
+export const connect = (to: ConnectTo, handler: ConnectionHandler): Connection =>
+  connectOn(
+    new OwnedSocket({
+      onread,
+      allowHalfOpen: true,
+      writableHighWaterMark: WRITE_AHEAD,
+    } as net.SocketConstructorOpts),
+    to,
+    handler,
+  );
+
+/** As `connect`, with a TCP socket of the caller's making, which is the connection's from then on. */
+export const connectFrom = (fd: number, to: ConnectTo, handler: ConnectionHandler): Connection =>
+  connectOn(
+    new OwnedSocket({
+      fd,
+      // It is not connected yet: nothing can be read.
+      manualStart: true,
+      onread,
+      allowHalfOpen: true,
+      writableHighWaterMark: WRITE_AHEAD,
+    } as net.SocketConstructorOpts),
+    to,
+    handler,
+  );
+
+const connectOn = (socket: OwnedSocket, to: ConnectTo, handler: ConnectionHandler): Connection => {
   const connection = new Connection(socket, handler, nextNumber());
   socket.owner = connection;
   watch(socket);

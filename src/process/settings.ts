@@ -1,6 +1,7 @@
 /** What the main and events directives come to, for those who run processes. */
 import { ConfError, resolve, type Scope } from '../config/contract.ts';
 import { groupByName, userByName } from '../platform/accounts.ts';
+import { transparentKey } from './contract.ts';
 import { coreModule } from './core-module.ts';
 import { eventsKey } from './events-module.ts';
 import { isRoot, type User } from './user.ts';
@@ -29,6 +30,8 @@ export interface Settings {
   readonly environment: readonly string[];
   /** `worker_connections`. */
   readonly connections: number;
+  /** Workers connect from addresses of other machines. */
+  readonly transparent: boolean;
 }
 
 /**
@@ -80,6 +83,7 @@ export const settingsOf = (main: Scope, pidFile: string): Settings => {
     inheritObjects: conf.ssl_object_cache_inheritable,
     environment: conf.env,
     connections: events.connections,
+    transparent: main.find(transparentKey) === true,
   };
 };
 

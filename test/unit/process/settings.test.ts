@@ -45,6 +45,7 @@ describe('main and events directives', () => {
       inheritObjects: true,
       environment: [],
       connections: 512,
+      transparent: false,
     });
   });
 
