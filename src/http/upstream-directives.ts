@@ -177,8 +177,8 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
     passRequestHeaders: conf.passRequestHeaders,
     passRequestBody: conf.passRequestBody,
     ignoreHeaders: bits(IGNORE, conf.ignoreHeaders),
-    hidden,
-    hiddenKinds: kindsOf(hidden),
+    hidden: hidden.names,
+    hiddenKinds: hidden.kinds,
     bind: conf.bind === 'off' ? undefined : conf.bind,
     limitRate: conf.limitRate,
     method: own.method,
@@ -191,13 +191,29 @@ const bits = <T extends string>(masks: Readonly<Record<T, number>>, words: reado
   return mask;
 };
 
+/** Reply headers that are not passed on, and the lists that they come of. */
+interface Hidden {
+  readonly hide: readonly string[];
+  readonly pass: readonly string[];
+  /** In lower case. */
+  readonly names: ReadonlySet<string>;
+  readonly kinds: number;
+}
+
+/** The last one by a module's own list: thousands of locations inherit the same lists. */
+const lastHidden = new WeakMap<readonly string[], Hidden>();
+
 const hiddenHeaders = (
   always: readonly string[],
   hide: readonly string[],
   pass: readonly string[],
-): ReadonlySet<string> => {
-  const hidden = new Set([...always, ...hide].map((name) => name.toLowerCase()));
-  for (const name of pass) hidden.delete(name.toLowerCase());
+): Hidden => {
+  const last = lastHidden.get(always);
+  if (last && last.hide === hide && last.pass === pass) return last;
+  const names = new Set([...always, ...hide].map((name) => name.toLowerCase()));
+  for (const name of pass) names.delete(name.toLowerCase());
+  const hidden: Hidden = { hide, pass, names, kinds: kindsOf(names) };
+  lastHidden.set(always, hidden);
   return hidden;
 };
 
