@@ -1,8 +1,16 @@
 /** What a reply's head says of its body, where a filter changes that. */
 import type { HeadersOut } from './headers.ts';
+import { parseHttpDate } from './http-date.ts';
 
 /** The reply's tag, our own or an upstream's; '' without one. */
 export const tagOf = (out: HeadersOut): string => (out.etag === '' ? (out.line('etag') ?? '') : out.etag);
+
+/** When the body was changed last, in seconds, as the head says: by a time of ours or a line; -1 when it does not. */
+export const lastModifiedOf = (out: HeadersOut): number => {
+  if (out.lastModified !== -1) return out.lastModified;
+  const line = out.line('last-modified');
+  return line === undefined ? -1 : (parseHttpDate(line) ?? -1);
+};
 
 export const hasLastModified = (out: HeadersOut): boolean =>
   out.lastModified !== -1 || out.line('last-modified') !== undefined;
@@ -39,6 +47,6 @@ export const weakenTag = (out: HeadersOut): void => {
   const tag = tagOf(out);
   if (tag === '' || tag.startsWith('W/')) return;
   if (!tag.startsWith('"')) clearTag(out);
-  else if (out.etag === '') out.replace('etag', `W/${tag}`);
+  else if (out.etag === '') out.replace('etag', 'ETag', `W/${tag}`);
   else out.etag = `W/${tag}`;
 };

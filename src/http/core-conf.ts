@@ -223,6 +223,7 @@ export const core = defineModule({
     max_ranges: directive(num(), { in: LOCATION, initial: Number.MAX_SAFE_INTEGER }),
     merge_slashes: directive(flag, { in: SERVER, initial: true }),
     msie_padding: directive(flag, { in: LOCATION, initial: true }),
+    msie_refresh: directive(flag, { in: LOCATION, initial: false }),
     recursive_error_pages: directive(flag, { in: LOCATION, initial: false }),
     reset_timedout_connection: directive(flag, { in: LOCATION, initial: false }),
     root: directive<Root | undefined>(root, {

@@ -1,6 +1,8 @@
 /** The end of a request, in order or not: replies, error pages, internal redirects, and the log. */
 
 import { ERROR as ERROR_LEVEL } from '../log/levels.ts';
+import { paddingFor, refreshPage, wantsRefresh } from './browser-pages.ts';
+import { clearEncoding, clearLastModified, clearTag, forgetLength } from './changed-body.ts';
 import type { ErrorPage } from './core-conf.ts';
 import { enterLocation } from './enter-location.ts';
 import { programName } from './identity.ts';
@@ -71,22 +73,34 @@ const specialResponse = (request: Request, status: number): Verdict => {
   }
   request.expectTested = true;
   discardBody(request);
+  if ((status === 301 || status === 302) && wantsRefresh(request)) return refresh(request);
   return ownPage(request, status);
 };
 
 /** This program's own page for `status`. */
 const ownPage = (request: Request, status: number): Verdict => {
-  const { out } = request;
   if (status >= 494 && status <= 497) request.errorStatus = 400;
   const body = errorPageBody(status, programName(request));
-  out.acceptRanges = false;
-  out.lastModified = -1;
-  out.etag = '';
-  out.contentEncoding = '';
+  return sendPage(request, body === '' ? '' : body + paddingFor(request, status));
+};
+
+/** A redirect for browsers that need a page for it. */
+const refresh = (request: Request): Verdict => {
+  const { out } = request;
+  const page = refreshPage(out.location);
+  request.errorStatus = 200;
+  out.location = '';
+  return sendPage(request, page);
+};
+
+const sendPage = (request: Request, body: string): Verdict => {
+  const { out } = request;
+  forgetLength(out);
+  clearLastModified(out);
+  clearTag(out);
+  clearEncoding(out);
   out.charset = '';
   out.typeLength = -1;
-  out.remove('accept-ranges');
-  out.remove('content-encoding');
   out.contentType = body === '' ? '' : 'text/html';
   out.contentLength = body.length;
   sendHeader(request);
@@ -114,6 +128,7 @@ const errorPage = (request: Request, page: ErrorPage): Verdict => {
   const redirects = [301, 302, 303, 307, 308].includes(errorStatus);
   if (!redirects) request.errorStatus = 302;
   request.out.redirectTo(uri);
+  if (wantsRefresh(request)) return refresh(request);
   return ownPage(request, request.errorStatus);
 };
 

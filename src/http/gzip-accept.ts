@@ -7,6 +7,7 @@ import { hasLastModified, tagOf } from './changed-body.ts';
 import { KNOWN } from './header-names.ts';
 import { parseHttpDate } from './http-date.ts';
 import type { Request } from './request.ts';
+import { isMsie6 } from './user-agent.ts';
 
 const WHERE: readonly Context[] = ['http', 'server', 'location'];
 
@@ -109,7 +110,6 @@ const proxyMay = (request: Request): boolean => {
   return !(when.includes('no_etag') && tagOf(out) !== '');
 };
 
-const MSIE6 = /MSIE [456]\.(?!.*SV1)/;
 const ENCODING = KNOWN['accept-encoding'];
 const AGENT = KNOWN['user-agent'];
 const VIA = KNOWN.via;
@@ -130,7 +130,7 @@ export const gzipOk = (request: Request): boolean => {
   }
   if (encoding === undefined || !acceptsGzip(encoding)) return false;
   const { msie6, regexes } = core.gzip_disable;
-  if (msie6 && MSIE6.test(agent)) return false;
+  if (msie6 && isMsie6(agent)) return false;
   if (request.version < (core.gzip_http_version === '1.0' ? 1000 : 1001)) return false;
   if (via && !proxyMay(request)) return false;
   return !(agent !== '' && regexes.some(({ regexp }) => regexp.test(agent)));

@@ -119,14 +119,20 @@ export class HeadersOut {
     return undefined;
   }
 
-  /** Gives the first line of that lower-case name another value. */
-  replace(lower: string, value: string): void {
+  /** Puts a line in the place of the first one of that lower-case name, without the others; or behind all lines. */
+  replace(lower: string, name: string, value: string): void {
     const lines = this.lines;
     for (let i = 0; i < lines.length; i += 2) {
       if (lines[i]?.toLowerCase() !== lower) continue;
+      const rest = lines.splice(i + 2);
+      lines[i] = name;
       lines[i + 1] = value;
+      for (let j = 0; j < rest.length; j += 2) {
+        if (rest[j]?.toLowerCase() !== lower) lines.push(rest[j] ?? '', rest[j + 1] ?? '');
+      }
       return;
     }
+    lines.push(name, value);
   }
 
   /** The values of all lines of that lower-case name, joined by commas. */

@@ -37,6 +37,8 @@ export class Inflater {
   #input: Uint8Array = room;
   #offset = 0;
   #mode: number = constants.Z_NO_FLUSH;
+  /** The end of the stream comes behind this piece. */
+  #last = false;
   /** zlib's number for what is wrong with the data; 0 while nothing is. */
   failure = 0;
   /** There may be more of the last piece: `next` has not come to its end. */
@@ -61,7 +63,8 @@ export class Inflater {
     }
     this.#input = bytes;
     this.#offset = 0;
-    this.#mode = last ? constants.Z_FINISH : flush ? constants.Z_SYNC_FLUSH : constants.Z_NO_FLUSH;
+    this.#mode = flush ? constants.Z_SYNC_FLUSH : constants.Z_NO_FLUSH;
+    this.#last = last;
     this.more = true;
   }
 
@@ -84,7 +87,18 @@ export class Inflater {
     const [left = 0, unread = 0] = state;
     this.#offset = input.length - unread;
     this.more = left === 0;
+    if (left > 0) this.#close(unread);
     return room.subarray(0, ROOM - left);
+  }
+
+  /** All that the piece holds is out. The end is asked for apart: what comes before an error there is to be had. */
+  #close(unread: number): void {
+    // Zeros behind the stream, which Node takes for padding and leaves unread.
+    if (unread > 0) this.failure = DATA_ERROR;
+    if (!this.#last || this.failure !== 0) return;
+    this.#last = false;
+    this.#mode = constants.Z_FINISH;
+    this.more = true;
   }
 
   #whole(): Uint8Array {

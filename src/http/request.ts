@@ -4,7 +4,7 @@
  * requests share one shape.
  */
 import type { ErrorLog } from '../log/error-log.ts';
-import type { TlsConnection } from '../tls/connection.ts';
+import type { TlsSession } from '../net/tls.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { RequestBody } from './body.ts';
 import type { ClientCounters } from './counters.ts';
@@ -28,7 +28,7 @@ export interface Stream extends BodySink {
   readonly unix: boolean;
   readonly secure: boolean;
   /** What TLS has agreed on; undefined without it. */
-  readonly tls?: TlsConnection | undefined;
+  readonly tls?: TlsSession | undefined;
   /** Who is connected in truth, while `actAs` holds. */
   readonly peer?: Peer | undefined;
   /** Takes another address for the client's until the request has ended (`set_real_ip_from`). */
@@ -171,6 +171,8 @@ export class Request {
 
   /** A header filter refuses the reply: the status (412, 416) that takes its place, or ERROR; 0 otherwise. */
   refused = 0;
+  /** The reply is sent whatever the request's conditions are: an upstream has had its say about them. */
+  unconditional = false;
   headerSent = false;
   headerOnly = false;
   keepAlive = false;

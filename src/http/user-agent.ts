@@ -15,6 +15,10 @@ export const isMsie6 = (agent: string): boolean => {
   return major === '4' || major === '5' || (major === '6' && !agent.includes('SV1', at + 8));
 };
 
+/** Internet Explorer and Chrome put pages of their own in the place of short error pages. */
+export const showsOwnErrors = (agent: string): boolean =>
+  isMsie(agent) || (agent.includes('Chrome/') && !agent.includes('Opera') && !agent.includes('Gecko/'));
+
 /** Safari of a Mac, and not one of the browsers that name it beside themselves. */
 export const isSafari = (agent: string): boolean =>
   agent.includes('Safari/') &&

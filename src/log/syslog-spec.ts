@@ -28,10 +28,7 @@ export interface SyslogSpec {
 /** Ends the reading of a directive with nginx's words. */
 type Fail = (reason: string) => never;
 
-/** A numeric address or a name, or the path of a unix socket with port 0. */
-type Place = Pick<SyslogSpec, 'address' | 'port'>;
-
-const serverAddress = (server: string, fail: Fail): Place => {
+const serverAddress = (server: string, fail: Fail): { readonly address: string; readonly port: number } => {
   if (server.startsWith('unix:')) {
     if (server.length === 5) fail(`no path in the unix domain socket in syslog server "${server}"`);
     return { address: server.slice(5), port: 0 };
@@ -48,14 +45,6 @@ const serverAddress = (server: string, fail: Fail): Place => {
   return { address, port };
 };
 
-const resolved = (server: string, named: Place, fail: Fail, lookup: Lookup): Place => {
-  if (isNumeric(named)) return named;
-  const [address] = lookup(named.address);
-  return address === undefined
-    ? fail(`host not found in syslog server "${server}"`)
-    : { address, port: named.port };
-};
-
 const checkedTag = (tag: string, fail: Fail): string => {
   if (tag.length > LONGEST_TAG) fail('syslog tag length exceeds 32');
   if (!/^\w*$/.test(tag)) fail('syslog "tag" only allows alphanumeric characters and underscore');
@@ -67,14 +56,8 @@ const position = (names: readonly string[], name: string, what: string, fail: Fa
   return index < 0 ? fail(`unknown syslog ${what} "${name}"`) : index;
 };
 
-/** The addresses of a name. */
-type Lookup = (name: string) => readonly string[];
-
-/**
- * Reads `text`, which begins with `syslog:`. `fail` is called with nginx's words where it is wrong; a name is
- * looked up now, once.
- */
-export const parseSyslog = (text: string, fail: Fail, lookup: Lookup): SyslogSpec => {
+/** Reads `text`, which begins with `syslog:`. `fail` is called with nginx's words where it is wrong. */
+export const parseSyslog = (text: string, fail: Fail): SyslogSpec => {
   let server: string | undefined;
   let facility: number | undefined;
   let severity: number | undefined;
@@ -105,7 +88,7 @@ export const parseSyslog = (text: string, fail: Fail, lookup: Lookup): SyslogSpe
   if (server === undefined) return fail('no syslog server specified');
   return {
     server,
-    ...resolved(server, serverAddress(server, fail), fail, lookup),
+    ...serverAddress(server, fail),
     facility: facility ?? 23,
     severity: severity ?? 6,
     tag: tag ?? 'nginx',
@@ -114,4 +97,4 @@ export const parseSyslog = (text: string, fail: Fail, lookup: Lookup): SyslogSpe
 };
 
 /** Whether the address is numeric or a path, so that no name has to be looked up. */
-export const isNumeric = (spec: Place): boolean => spec.port === 0 || isIP(spec.address) !== 0;
+export const isNumeric = (spec: SyslogSpec): boolean => spec.port === 0 || isIP(spec.address) !== 0;

@@ -125,6 +125,7 @@ const copyHead = (u: Upstream): void => {
     if (name.kind === PLAIN) out.lines.push(name.text, value);
     else copyLine(u, name, value);
   }
+  request.unconditional = true;
   out.status = head.status;
   out.statusLine = head.statusLine;
   out.contentLength = head.contentLength;

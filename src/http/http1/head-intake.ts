@@ -4,12 +4,10 @@ import {
   checkHeaders,
   type HostSink,
   headEnd,
-  headRead,
   parseHeaders,
   parseRequestLine,
   plausibleStart,
   refusal,
-  tooLongAt,
 } from '../head.ts';
 import { type HeaderName, HeadersIn } from '../headers.ts';
 import type { ValidHost } from '../host.ts';
@@ -30,8 +28,6 @@ export interface IntakeOwner {
   readonly server: Server;
 }
 
-/** Header lines that do not fit. */
-const TOO_LONG = 494;
 const CR = 13;
 const LF = 10;
 const NO_NAMES: readonly HeaderName[] = [];
@@ -54,8 +50,6 @@ export class HeadIntake implements HostSink {
   #lastServer: Server | undefined = undefined;
   #lastServerHost = '';
   #lineRead = false;
-  /** A header line behind the request line does not fit. */
-  #long = false;
   #headerStart = 0;
   /**
    * The header lines of the last head, as text and as read: a client mostly repeats them, and lines that come again
@@ -77,8 +71,7 @@ export class HeadIntake implements HostSink {
   /** Reads on in `text`, which begins with what was left as `rest`. */
   read(text: string): number {
     let start = 0;
-    const continued = this.#lineRead;
-    if (!continued) {
+    if (!this.#lineRead) {
       while (text.charCodeAt(start) === CR || text.charCodeAt(start) === LF) start++;
       if (start === text.length && !this.request) return this.#more('');
       this.request ??= this.#newRequest();
@@ -92,17 +85,14 @@ export class HeadIntake implements HostSink {
     }
     const { request } = this;
     if (!request) return MORE;
-    if (this.#long || (continued && !this.#fits(request, text, start))) {
-      return this.#refuseLong(request, text, start);
-    }
+    if (start === 0 && !this.#fits(request, text, start)) return this.#refuse(this.status, refusal);
     return this.#readHeaders(request, text, start);
   }
 
   /** The request line: COMPLETE when it has been read. */
   #readLine(request: Request, text: string, start: number): number {
     const { core } = request.server.location;
-    this.#long = !this.#fits(request, text, start);
-    if (this.#long && this.status !== TOO_LONG) {
+    if (!this.#fits(request, text, start)) {
       request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
       return this.#refuse(this.status, refusal);
     }
@@ -128,16 +118,6 @@ export class HeadIntake implements HostSink {
     return this.status === 0;
   }
 
-  /** A line does not fit: those before it count, and may be wrong themselves. */
-  #refuseLong(request: Request, text: string, start: number): number {
-    const { status } = this;
-    const reason = refusal;
-    const whole = text.slice(0, tooLongAt);
-    const found = parseHeaders(request, whole, start + this.#headerStart, request.server.location.core, this);
-    request.requestLength = headRead - start;
-    return found === 0 ? this.#refuse(status, reason) : this.#refuse(found, refusal);
-  }
-
   #readHeaders(request: Request, text: string, start: number): number {
     const from = start + this.#headerStart;
     const named = request.headers.host !== '';
@@ -150,10 +130,7 @@ export class HeadIntake implements HostSink {
     }
     if (!hasBlankLine(text, from)) return this.#more(start === 0 ? text : text.slice(start));
     const status = parseHeaders(request, text, from, request.server.location.core, this);
-    if (status !== 0) {
-      request.requestLength = headRead - start;
-      return this.#refuse(status, refusal);
-    }
+    if (status !== 0) return this.#refuse(status, refusal);
     const { headers } = request;
     if (headers.host === '') this.chooseServer(request, '');
     const checked = this.#check(request, start, headEnd);
@@ -180,21 +157,19 @@ export class HeadIntake implements HostSink {
   }
 
   chooseServer(request: Request, host: string): number {
-    const { names, server } = this.owner;
+    const { names, server: fallback } = this.owner;
     if (names.single) return 0;
-    // A host that nobody has is the default server's; without any, the one that TLS was asked for stays.
-    const fallback = host === '' ? server : names.fallback;
-    let found = this.#lastServer;
-    if (!found || host !== this.#lastServerHost) {
-      found = names.find(host, request, fallback);
+    let server = this.#lastServer;
+    if (!server || host !== this.#lastServerHost) {
+      server = names.find(host, request, fallback);
       // With patterns the request keeps what they captured: they are asked each time.
       if (!names.patterns) {
-        this.#lastServer = found;
+        this.#lastServer = server;
         this.#lastServerHost = host;
       }
     }
-    request.server = found;
-    request.location = found.location;
+    request.server = server;
+    request.location = server.location;
     return 0;
   }
 

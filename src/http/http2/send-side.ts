@@ -26,8 +26,9 @@ export class SendSide {
     readonly connection: Connection,
     readonly guard: FloodGuard,
     readonly chunkOf: (location: Location) => number,
+    keeps: boolean,
   ) {
-    this.writer = new FrameWriter(connection);
+    this.writer = new FrameWriter(connection, keeps);
   }
 
   /** The connection takes nothing more for now. */

@@ -14,12 +14,16 @@ type Maker = () => Recoder;
 
 /** Every charset that a configuration names, and how to come from one to another. */
 export class Charsets {
-  readonly #names = new Set<string>();
+  /** As each was written first, by its small letters. */
+  readonly #names = new Map<string, string>();
   readonly #recoders = new Map<string, Maker>();
 
-  /** A charset is named; names differ in more than case. */
-  add(name: string): void {
-    this.#names.add(name.toLowerCase());
+  /** A charset is named; answers how it was written the first time. */
+  add(name: string): string {
+    const lower = name.toLowerCase();
+    const known = this.#names.get(lower) ?? name;
+    this.#names.set(lower, known);
+    return known;
   }
 
   get empty(): boolean {

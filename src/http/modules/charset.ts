@@ -41,8 +41,7 @@ const OFF = '';
 const nameOf = (args: Args): CharsetName => {
   const { text } = wordAt(args, 0);
   if (text.startsWith('$')) return args.scope.need(HTTP).variables.use(text.slice(1), args.place);
-  args.scope.need(CHARSETS).add(text);
-  return text;
+  return args.scope.need(CHARSETS).add(text);
 };
 
 const charset: Parser<CharsetName> = {

@@ -4,6 +4,7 @@ import { parseSec } from '../../config/numbers.ts';
 import { wordAt } from '../../config/parsers.ts';
 import { wallClock } from '../../net/timers.ts';
 import { HTTP } from '../build.ts';
+import { lastModifiedOf } from '../changed-body.ts';
 import { httpDate } from '../http-date.ts';
 import type { Request } from '../request.ts';
 import type { Template } from '../template.ts';
@@ -66,7 +67,7 @@ const timesOf = (request: Request, { kind, seconds }: Expiry, now: number): { at
     const at = nextDaily(now, seconds);
     return { at, age: at - now };
   }
-  const { lastModified } = request.out;
+  const lastModified = lastModifiedOf(request.out);
   if (kind === 'access' || lastModified === -1) return { at: now + seconds, age: seconds };
   return { at: lastModified + seconds, age: lastModified + seconds - now };
 };
@@ -90,7 +91,6 @@ export const setExpires = (request: Request, conf: Expires): void => {
   if (expiry.kind === 'epoch') values = ['Thu, 01 Jan 1970 00:00:01 GMT', 'no-cache'];
   else if (expiry.kind === 'max') values = ['Thu, 31 Dec 2037 23:55:55 GMT', 'max-age=315360000'];
   else values = counted(request, expiry, template !== undefined);
-  out.remove('expires');
-  out.remove('cache-control');
-  out.lines.push('Expires', values[0], 'Cache-Control', values[1]);
+  out.replace('expires', 'Expires', values[0]);
+  out.replace('cache-control', 'Cache-Control', values[1]);
 };

@@ -63,11 +63,8 @@ class GunzipFilter implements BodyFilter, Producer {
     while (inflater.more) {
       if (request.stream.congested) return false;
       const bytes = inflater.next();
-      if (inflater.failure !== 0) {
-        this.#fail(request, inflater);
-        return true;
-      }
       if (bytes.length > 0) this.next.write(request, bytes, 0);
+      if (inflater.failure !== 0) this.#fail(request, inflater);
       if (request.finished) return true;
     }
     const flags = this.#flags & (LAST | FLUSH);

@@ -3,7 +3,6 @@ import { type Args, type Context, directive, type Parser } from '../../config/co
 import { wordAt } from '../../config/parsers.ts';
 import { HTTP } from '../build.ts';
 import { appendFilter } from '../filter-chain.ts';
-import { httpDate, parseHttpDate } from '../http-date.ts';
 import { type HeaderFilter, httpModule } from '../module.ts';
 import { type BodyFilter, type Data, LAST, NOWHERE } from '../output.ts';
 import type { Request } from '../request.ts';
@@ -66,23 +65,19 @@ const NO_LINES: Lines = { list: undefined, inherit: undefined };
 /** Statuses that lines without `always` and `expires` are for. */
 const SAFE = new Set([200, 201, 204, 206, 301, 302, 303, 304, 307, 308]);
 
-const setLastModified = ({ out }: Request, text: string): void => {
-  out.remove('last-modified');
-  const time = text === '' ? undefined : parseHttpDate(text);
-  const plain = time !== undefined && httpDate(time) === text;
-  // The writer of the head makes the line from the time, for replies that have a body of theirs.
-  if (plain && (out.status === 200 || out.status === 206 || out.status === 304)) {
-    out.lastModified = time;
-  } else {
-    out.lastModified = -1;
-    if (text !== '') out.add('Last-Modified', text);
-  }
+/** The one line of its kind: it takes the place of what is there, and takes it away when it is empty. */
+const setLine = (request: Request, { name, lower }: Line, text: string): void => {
+  const { out } = request;
+  if (lower === 'etag') out.etag = '';
+  else out.lastModified = -1;
+  if (text === '') out.remove(lower);
+  else out.replace(lower, name, text);
 };
 
-const addLine = (request: Request, { name, lower, value }: Line): void => {
+const addLine = (request: Request, line: Line): void => {
+  const { name, lower, value } = line;
   const text = value.text(request);
-  if (lower === 'last-modified') setLastModified(request, text);
-  else if (lower === 'etag') request.out.etag = text;
+  if (lower === 'last-modified' || lower === 'etag') setLine(request, line, text);
   else if (text !== '') request.out.lines.push(name, text);
 };
 

@@ -65,7 +65,7 @@ const notModified = ({ out }: Request): void => {
 };
 
 const filter = (request: Request): void => {
-  if (request.out.status !== 200) return;
+  if (request.out.status !== 200 || request.unconditional) return;
   const { names, values } = request.headers;
   let modified: string | undefined;
   let unmodified: string | undefined;

@@ -1,5 +1,5 @@
 /** Byte ranges (RFC 9110 section 14, ngx_http_range_filter). */
-import { tagOf } from '../changed-body.ts';
+import { lastModifiedOf, tagOf } from '../changed-body.ts';
 import { prependFilter } from '../filter-chain.ts';
 import { KNOWN } from '../header-names.ts';
 import { parseHttpDate } from '../http-date.ts';
@@ -63,9 +63,8 @@ export const parseRanges = (text: string, length: number, most: number): Asked =
 const sameCopy = (request: Request, ifRange: string): boolean => {
   const { out } = request;
   if (ifRange.length >= 2 && ifRange.endsWith('"')) return ifRange === tagOf(out);
-  const passed = out.line('last-modified');
-  const modified = passed === undefined ? out.lastModified : parseHttpDate(passed);
-  return modified !== undefined && modified !== -1 && parseHttpDate(ifRange) === modified;
+  const modified = lastModifiedOf(out);
+  return modified !== -1 && parseHttpDate(ifRange) === modified;
 };
 
 let boundaries = Math.floor(Math.random() * 1_000_000);

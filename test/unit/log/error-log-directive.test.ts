@@ -19,7 +19,6 @@ const parse = (text: string, own?: ErrorLogConf, context: Context = 'main'): Err
     confPrefix: '/srv/conf/',
     builtIn: builtInPaths('/srv/'),
     testing: true,
-    object: () => undefined,
     addresses: () => [],
     warn: () => {},
   };

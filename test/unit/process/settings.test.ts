@@ -42,10 +42,8 @@ describe('main and events directives', () => {
       priority: 0,
       shutdownTimeout: 0,
       workingDirectory: undefined,
-      inheritObjects: true,
       environment: [],
       connections: 512,
-      transparent: false,
     });
   });
 
