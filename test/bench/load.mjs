@@ -4,7 +4,27 @@ import { connect } from 'node:net';
 
 /** Runs `seconds` of load over `connections`; resolves to { requests, failed }. */
 export function load(url, options) {
+  if (options.streams !== undefined) return byH2load(url, options);
   return options.wrk ? byWrk(url, options) : byNode(url, options);
+}
+
+/** HTTP/2, with `streams` requests at a time on each connection. */
+function byH2load(url, { h2load, connections, streams, seconds, pin }) {
+  const words = [h2load, '-t1', `-c${connections}`, `-m${streams}`, `-D${seconds}`, url];
+  const [command, ...args] = [...pin, ...words];
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    child.stdout.on('data', (bytes) => {
+      text += bytes;
+    });
+    child.on('error', reject);
+    child.on('close', () => {
+      const counts = /(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/.exec(text);
+      if (counts === null) reject(new Error(text));
+      else resolve({ requests: Number(counts[1]), failed: Number(counts[2]) + Number(counts[4]) });
+    });
+  });
 }
 
 function byWrk(url, { wrk, connections, seconds, headers, pin }) {

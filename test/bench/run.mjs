@@ -43,6 +43,7 @@ const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const nginx = values.nginx ?? findTool('nginx');
 const wrk = findTool('wrk');
+const h2load = findTool('h2load');
 const pinned = findTool('taskset') !== undefined && availableParallelism() > 1;
 const onCpu = (cpu) => (pinned ? ['taskset', '-c', String(cpu)] : []);
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
@@ -84,9 +85,12 @@ async function startBackend(port) {
 
 async function measure(subject, scenario, time) {
   const before = cpuTicks(subject.pid);
-  const { requests, failed } = await load(`http://127.0.0.1:${subject.port}${scenario.path}`, {
+  const port = scenario.streams === undefined ? subject.port : subject.http2;
+  const { requests, failed } = await load(`http://127.0.0.1:${port}${scenario.path}`, {
     wrk,
+    h2load,
     connections: scenario.connections,
+    streams: scenario.streams,
     seconds: time,
     headers: [],
     pin: onCpu(1),
@@ -100,7 +104,7 @@ async function main() {
   mkdirSync(join(rig.dir, 'logs'));
   writeFileSync(join(rig.dir, 'www/1k'), 'x'.repeat(1024));
   writeFileSync(join(rig.dir, 'www/1m'), 'x'.repeat(1 << 20));
-  const [backend, ...ports] = await freePorts(3);
+  const [backend, ...ports] = await freePorts(5);
   await startBackend(backend);
   const hasFastcgi = findTool('cc') !== undefined && existsSync('/usr/include/fcgiapp.h');
   const fastcgi = hasFastcgi ? await startResponder(rig, { threads: 64 }) : 0;
@@ -109,8 +113,9 @@ async function main() {
   const binaries = { ...(nginx === undefined ? {} : { nginx }), sluice: resolve(values.binary) };
   for (const [name, binary] of Object.entries(binaries)) {
     const port = ports[subjects.length];
-    const text = proxyConf({ dir: rig.dir, name, port, backend, fastcgi });
-    subjects.push({ name, port, pid: await start(name, binary, text, port, 0) });
+    const http2 = ports[subjects.length + 2];
+    const text = proxyConf({ dir: rig.dir, name, port, http2, backend, fastcgi });
+    subjects.push({ name, port, http2, pid: await start(name, binary, text, port, 0) });
   }
 
   const only = values.only?.split(',');
@@ -118,7 +123,8 @@ async function main() {
   let failures = 0;
   console.log(`${'scenario'.padEnd(20)}${'us of CPU a request'.padEnd(30)}ratio    requests/s`);
   for (const scenario of SCENARIOS) {
-    if ((only !== undefined && !only.includes(scenario.name)) || (scenario.needs && !hasFastcgi)) {
+    const missing = { fastcgi: !hasFastcgi, h2load: h2load === undefined }[scenario.needs] === true;
+    if ((only !== undefined && !only.includes(scenario.name)) || missing) {
       continue;
     }
     const runs = new Map(subjects.map(({ name }) => [name, []]));

@@ -35,11 +35,13 @@ http {
 `;
 
 /** The configuration of a proxy under test. */
-export const proxyConf = ({ dir, name, port, backend, fastcgi }) => `${head(dir, name)}
+export const proxyConf = ({ dir, name, port, http2, backend, fastcgi }) => `${head(dir, name)}
   upstream pool { server 127.0.0.1:${backend}; keepalive 64; keepalive_requests 100000000; }
   upstream fastcgi { server 127.0.0.1:${fastcgi || 9}; keepalive 64; keepalive_requests 100000000; }
   server {
     listen 127.0.0.1:${port} backlog=4096;
+    # The old form, which an nginx before 1.25.1 has too.
+    listen 127.0.0.1:${http2} http2 backlog=4096;
     # Said in full, so that an nginx before 1.29.7 uses its pool too.
     location / { proxy_pass http://pool; proxy_http_version 1.1; proxy_set_header Connection ""; }
     location /plain { proxy_pass http://127.0.0.1:${backend}; proxy_http_version 1.0; }
@@ -64,7 +66,7 @@ export const backendConf = ({ dir, port }) => `${head(dir, 'backend')}
 }
 `;
 
-/** Name, path, and how many connections send the requests. */
+/** Name, path, how many connections send the requests, and with how many HTTP/2 streams at a time. */
 export const SCENARIOS = [
   { name: 'proxy-keepalive', path: '/', connections: 32 },
   { name: 'proxy-no-keepalive', path: '/plain', connections: 32 },
@@ -72,4 +74,7 @@ export const SCENARIOS = [
   { name: 'return-200', path: '/return', connections: 32 },
   { name: 'static', path: '/files/1k', connections: 32 },
   { name: 'fastcgi', path: '/fastcgi?a=1', connections: 32, needs: 'fastcgi' },
+  { name: 'h2-return-200', path: '/return', connections: 8, streams: 10, needs: 'h2load' },
+  { name: 'h2-proxy', path: '/', connections: 8, streams: 10, needs: 'h2load' },
+  { name: 'h2-static', path: '/files/1k', connections: 8, streams: 10, needs: 'h2load' },
 ];
