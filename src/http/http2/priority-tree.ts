@@ -28,6 +28,11 @@ export class PriorityTree {
   /** In the order in which they are forgotten. */
   readonly #closed = new Set<Node>();
 
+  /** How many streams it knows. */
+  get size(): number {
+    return this.#nodes.size;
+  }
+
   /** A stream begins, with what its HEADERS frame says or as its earlier PRIORITY frame said. */
   open(id: number, weight: number | undefined, depend: number, exclusive: boolean): void {
     const before = this.#nodes.get(id);
