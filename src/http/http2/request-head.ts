@@ -14,6 +14,7 @@ import { type Field, INVALID, PSEUDO, REFUSED_NAME, UNDERSCORE } from './field.t
 const COOKIE = internName('cookie');
 const HOST = internName('host');
 const METHOD = /^[A-Z_-]+$/;
+const PATH = /^\/[^\x00-\x20\x7f]*$/;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 const WHILE = ' while reading client request headers';
 
@@ -81,7 +82,9 @@ export class RequestHead {
     if (kind === REFUSED_NAME) {
       this.#refuse(400, `client sent invalid header name: "${name.text}"${WHILE}`);
     } else if (field.breaksLines) {
-      this.#refuse(400, `client sent header "${name.text}" with invalid value: "${value}"${WHILE}`);
+      // Not as it is, or it would make lines of its own in the log.
+      const shown = value.replace(/[\0\r\n]/g, (one) => `\\x0${one.charCodeAt(0).toString(16)}`);
+      this.#refuse(400, `client sent header "${name.text}" with invalid value: "${shown}"${WHILE}`);
     } else if (kind === PSEUDO) {
       this.#takePseudo(request, name.text, value);
     } else if (this.#lineMade || this.#makeLine(request)) {
@@ -122,11 +125,9 @@ export class RequestHead {
   #takePath(request: Request, value: string): void {
     if (request.target !== '') this.#refuse(400, `client sent duplicate :path header${WHILE}`);
     else if (value === '') this.#refuse(400, `client sent empty :path header${WHILE}`);
-    else if (
-      !value.startsWith('/') ||
-      setTarget(request, value, request.server.location.core.merge_slashes) !== 0
-    )
-      this.#refuse(400, `client sent invalid :path header: "${value}"${WHILE}`);
+    else if (!PATH.test(value)) this.#refuse(400, `client sent invalid :path header: "${value}"${WHILE}`);
+    else if (setTarget(request, value, request.server.location.core.merge_slashes) !== 0)
+      this.#refuse(400, `client sent invalid request${WHILE}`);
   }
 
   #takeAuthority(request: Request, value: string): void {
