@@ -7,7 +7,7 @@ export class Attempt {
   responseTime = -1;
   /** 0 while the peer has not answered. */
   status = 0;
-  /** Bytes of the reply's body. */
+  /** Bytes of the reply behind its head, as they came: chunks' and records' own among them. */
   length = 0;
   received = 0;
   sent = 0;

@@ -195,6 +195,8 @@ export interface Protocol {
  * over): return at once and touch nothing.
  */
 export interface Reply {
+  /** How many of the bytes that brought the head's end stood behind it; set before `onReplyHead`. */
+  readonly behindHead: number;
   /** `bytes` from `start` to `end` came; they are only there during the call. */
   feed(bytes: Buffer, start: number, end: number): void;
   /**

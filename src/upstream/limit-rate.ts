@@ -42,6 +42,7 @@ export const feedDue = (u: Upstream, limit: RateLimit): void => {
     }
     const piece = limit.backlog;
     limit.backlog = piece.subarray(length);
+    if (u.phase === PASSING) attempt.length += length;
     reply?.feed(piece, 0, length);
     flushPending(u, 0);
     if (u.attempt !== attempt || (u.phase !== AWAITING && u.phase !== PASSING)) {

@@ -17,7 +17,6 @@ export const passBody = (u: Upstream, bytes: Uint8Array): boolean => {
     tunnelBytes(u, bytes);
     return true;
   }
-  u.attempt.length += bytes.length;
   if (u.pending && u.pending.length > 0) flushPending(u, 0);
   if (u.phase !== PASSING) return false;
   u.pending = bytes;
@@ -96,7 +95,6 @@ export const passText = (u: Upstream, text: string, keep: boolean): boolean => {
   const { stream } = request;
   if (u.phase !== PASSING || u.discarding || !u.buffering || u.limit || request.sink !== stream) return false;
   if (request.congested) return false;
-  u.attempt.length = text.length;
   u.keep = keep;
   stopClock(u);
   release(u, PEER_OK);

@@ -47,7 +47,8 @@ const ASKING =
 /** A complete head: passes it on, or does what else it leads to (false: this attempt is over). */
 export const passHead = (u: Upstream): boolean => {
   const { head, request, attempt } = u;
-  attempt.status = head.status;
+  // Of an interim reply's status nginx makes the attempt's.
+  if (attempt.status === 0) attempt.status = head.status;
   attempt.headerTime = u.now - u.attemptStarted;
   if (head.status >= 300 && passedOver(u)) return false;
   if ((head.seen & ASKING) !== 0) obey(u, head);
@@ -72,6 +73,7 @@ export const passHead = (u: Upstream): boolean => {
   }
   u.phase = PASSING;
   u.action = BODY_ACTION;
+  attempt.length = u.reply?.behindHead ?? 0;
   if (!u.buffering) {
     // An empty piece: the head goes to the client at once, with the body where that has come too.
     u.pending = NOTHING;
@@ -201,7 +203,8 @@ const refresh = (u: Upstream, request: Request, value: string): string => {
 
 /** An interim reply: Early Hints go to the client where `early_hints` lets them. */
 export const passInterim = (u: Upstream, status: number, lines: readonly string[]): boolean => {
-  const { conf, request } = u;
+  const { conf, request, attempt } = u;
+  if (attempt.status === 0) attempt.status = status;
   if (!conf.passEarlyHints || status !== 103 || request.version < 1001) return true;
   if (!holds(request.location.core.early_hints, request)) return true;
   u.hintsLength += lines.reduce((sum, text) => sum + text.length + 2, 0);

@@ -31,7 +31,6 @@ export const beginTunnel = (u: Upstream): boolean => {
 export const tunnelBytes = (u: Upstream, bytes: Uint8Array): void => {
   const { connection } = u;
   if (!connection || bytes.length === 0) return;
-  u.attempt.length += bytes.length;
   connection.timer.start(u.conf.readTimeout, u.now);
   if (!u.request.stream.tunnelWrite(bytes)) connection.pause();
 };

@@ -264,6 +264,7 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
       feedLimited(this, this.limit, bytes.subarray(0, length));
       return;
     }
+    if (phase === PASSING) attempt.length += length;
     this.reply?.feed(bytes, 0, length);
     if (this.pending) flushPending(this, 0);
     // Only the body renews the timeout: the head must be complete within one.

@@ -35,6 +35,7 @@ export interface ReplyConf {
 }
 
 export class FastcgiReply extends RecordReader implements Reply {
+  behindHead = 0;
   readonly #conf: ReplyConf;
   #upstream: ReplyTarget;
   readonly #cgi: CgiHead = new CgiHead();
@@ -117,6 +118,7 @@ export class FastcgiReply extends RecordReader implements Reply {
       if (end >= limit) this.onInvalid(TOO_BIG);
     } else {
       this.#head = undefined;
+      this.behindHead = this.#end - behind;
       this.#begin();
       if (!this.stopped && behind < end) this.#body(bytes, behind, end);
     }

@@ -57,6 +57,7 @@ const SURPLUS = 'upstream sent more data than specified in "Content-Length" head
 const NOT_MODIFIED = 304;
 
 export class HttpReply implements Reply {
+  behindHead = 0;
   /** Undefined between two replies: nothing of a request is held on to. */
   #upstream: ReplyTarget | undefined = undefined;
   readonly #options: ReplyOptions;
@@ -130,6 +131,7 @@ export class HttpReply implements Reply {
     if (passesServer && (head.seen & (1 << SERVER)) === 0) out.withoutServer = true;
     if (passesDate && (head.seen & (1 << DATE)) === 0) out.withoutDate = true;
     this.#length = 0;
+    this.behindHead = end - next;
     this.#state = this.#bodyState(upstream);
     const empty = this.#state === LENGTH && this.#length === 0;
     if (empty) upstream.keep = this.#keep && next >= end;
@@ -173,6 +175,7 @@ export class HttpReply implements Reply {
   #beginHttp09(upstream: ReplyTarget, bytes: Buffer, next: number, end: number): void {
     const { begun } = this.#head;
     this.#state = UNTIL_CLOSE;
+    this.behindHead = begun.length + end - next;
     upstream.log(ERROR, 'upstream sent no valid HTTP/1.0 header');
     upstream.request.version = 9;
     const head = new ReplyHead();
