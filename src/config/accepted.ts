@@ -21,7 +21,6 @@ const NAMES: ReadonlySet<string> = new Set([
   'lock_file',
   'multi_accept',
   'pcre_jit',
-  'ssl_object_cache_inheritable',
   'thread_pool',
   'timer_resolution',
   'use',

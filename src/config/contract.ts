@@ -81,6 +81,8 @@ export interface LoadContext {
   readonly builtIn: BuiltInPaths;
   /** `-t`: nothing may be created, bound or opened for writing. */
   readonly testing: boolean;
+  /** The bytes of a file that a module reads (latin1), the same in all processes; undefined when it cannot be read. */
+  object(path: string): string | undefined;
   /** The addresses of a name, v6 without brackets, as the system knows them; none when it is not found. Blocks. */
   addresses(host: string): readonly string[];
   warn(reason: string, place?: Place): void;

@@ -286,6 +286,7 @@ export const load = (options: LoadOptions): Loaded => {
     confPrefix: options.confPrefix,
     builtIn: options.builtIn ?? builtInPaths(options.prefix),
     testing: options.testing,
+    object: (path) => source.object(path)?.text,
     addresses: (host) => source.addresses(host),
     warn(reason, place) {
       const warning = { reason, place };

@@ -89,16 +89,17 @@ export const parseRequestLine = (
     const minor = text.charCodeAt(end - 1) - 0x30;
     if (minor === 1 || minor === 0) {
       request.version = 1000 + minor;
+      request.requestLength = lf + 1 - start;
       return setTarget(request, text.slice(from, to), mergeSlashes);
     }
   }
-  return parseUnusual(request, text.slice(from, end), mergeSlashes);
+  return parseUnusual(request, text.slice(from, end), lf + 1 - start, mergeSlashes);
 };
 
 const INVALID = 'client sent invalid request while reading client request line';
 
 /** All other forms: absolute targets, CONNECT, several spaces, HTTP/0.9, other versions. */
-const parseUnusual = (request: Request, written: string, mergeSlashes: boolean): number => {
+const parseUnusual = (request: Request, written: string, length: number, mergeSlashes: boolean): number => {
   const rest = written.replace(/^ +/, '');
   let target: string;
   let behind: string;
@@ -127,6 +128,7 @@ const parseUnusual = (request: Request, written: string, mergeSlashes: boolean):
   if (version === 505) return refuse(505, 'client sent invalid version while reading client request line');
   if (version === 400) return refuse(400, INVALID);
   request.version = version;
+  request.requestLength = length;
   const status = setTarget(request, target, mergeSlashes);
   if (status !== 0 || host === undefined) return status;
   const valid = validateHost(host);
@@ -145,15 +147,27 @@ const parseVersion = (behind: string): number => {
   return match[2] === undefined ? 400 : 1000 + Number(match[2]);
 };
 
+/** The line is none: nothing of it counts. */
+const unreadable = (request: Request): number => {
+  request.target = '';
+  request.uri = '';
+  request.args = '';
+  request.requestLength = 0;
+  return refuse(400, INVALID);
+};
+
 /** Splits and, where it needs care, normalizes the target, which begins with a slash. Answers 0 or a status. */
 export const setTarget = (request: Request, target: string, mergeSlashes: boolean): number => {
   request.target = target;
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
   if (mark === 0 || CARE.test(path) || (mark > 0 && target.indexOf('#', mark) >= 0)) {
-    if (CONTROL.test(target)) return refuse(400, INVALID);
+    if (CONTROL.test(target)) return unreadable(request);
     const parsed = normalizeTarget(target, mergeSlashes);
-    if (!parsed) return refuse(400, 'client sent invalid request while reading client request line');
+    if (!parsed) {
+      request.target = '';
+      return refuse(400, INVALID);
+    }
     request.uri = parsed.uri;
     request.args = parsed.args;
     request.complexTarget = true;
@@ -163,7 +177,7 @@ export const setTarget = (request: Request, target: string, mergeSlashes: boolea
   request.uri = path;
   if (mark >= 0) {
     request.args = target.slice(mark + 1);
-    if (CONTROL.test(request.args)) return refuse(400, INVALID);
+    if (CONTROL.test(request.args)) return unreadable(request);
   }
   return 0;
 };
@@ -177,6 +191,8 @@ export interface HeaderRules {
 
 /** Set by `parseHeaders`: where the body begins, or -1 when the head is not complete. */
 export let headEnd = -1;
+/** Set by `parseHeaders` when it refuses: where the lines end that it could read. */
+export let headRead = 0;
 
 /**
  * Reads the header lines in `text` from `start` on. Answers 0 with `headEnd` set, or a status. Only complete
@@ -194,6 +210,7 @@ export const parseHeaders = (
   const before = sink.lastNames;
   let line = 0;
   headEnd = -1;
+  headRead = start;
   const nul = text.indexOf('\0', start);
   for (let position = start; ; ) {
     const lf = text.indexOf('\n', position);
@@ -226,6 +243,7 @@ export const parseHeaders = (
     const value = from < to ? text.slice(from, to) : '';
     const begin = position;
     position = lf + 1;
+    headRead = position;
     if (
       name.validity !== 0 &&
       rules.ignore_invalid_headers &&
@@ -393,14 +411,19 @@ export const checkHeaders = (request: Request, allowConnect: boolean): number =>
 /** How much of a header line fits into a line of the log. */
 const LOGGED = 1748;
 
+/** Set by `checkBuffers` with 494: where the line begins that does not fit. */
+export let tooLongAt = 0;
+
 /** `room`: what of the line would have been in the last buffer. */
-const tooLong = (text: string, position: number, room: number): number =>
-  refuseHeaders(
+const tooLong = (text: string, position: number, room: number): number => {
+  tooLongAt = position;
+  return refuseHeaders(
     494,
     room === 0
       ? 'client sent too large request'
       : `client sent too long header line: "${text.slice(position, position + Math.min(room, LOGGED))}..."`,
   );
+};
 
 /**
  * Whether the head fits nginx's buffers: `client_header_buffer_size` first, then at most `number` of `size`;

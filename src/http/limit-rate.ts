@@ -122,6 +122,7 @@ class RateSink implements BodySink, TimerOwner {
 /** Puts the limit before the connection where one applies. Runs once a reply, before its header filters. */
 export const limitRate = (request: Request): void => {
   const { core } = request.location;
-  const rate = request.limitRate >= 0 ? request.limitRate : sizeOf(core.limit_rate, request);
+  if (request.limitRate < 0) request.limitRate = sizeOf(core.limit_rate, request);
+  const rate = request.limitRate;
   if (rate > 0) request.sink = new RateSink(request, rate, sizeOf(core.limit_rate_after, request));
 };

@@ -6,6 +6,7 @@ import type { Regex } from './build.ts';
 import type { CoreConf } from './core-conf.ts';
 import type { PrefixIndex } from './find-location.ts';
 import type { Handler, HeaderFilter } from './module.ts';
+import { type HttpTls, NO_TLS } from './tls.ts';
 
 export type LocationKind = 'server' | 'prefix' | 'exact' | 'regex' | 'named' | 'if' | 'limit_except';
 
@@ -74,6 +75,8 @@ export class Server {
   name = '';
   /** TLS may agree on HTTP/2 where this server is asked for (`http2 on`). */
   http2 = false;
+  /** What TLS offers where this server is asked for; see modules/ssl.ts. */
+  tls: HttpTls = NO_TLS;
   /** What holds outside of any location. */
   location!: Location;
   postRead = NO_HANDLERS;

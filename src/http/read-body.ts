@@ -113,10 +113,12 @@ export class BodyReader implements RequestBody {
   /** Takes a piece without framing, which is what a transport gives that frames bodies itself; looks at `failure` after. */
   take(bytes: Uint8Array): void {
     if (this.failure !== FINE || bytes.length === 0) return;
+    // As in nginx: nobody is told the length of chunks that were thrown away.
+    if (this.#mode === DISCARD && this.#decoder) return;
     const { core } = this.request.location;
     const limit = core.client_max_body_size;
     const announced = bytes.length + (this.#decoder?.remaining ?? 0);
-    if (this.#decoder && limit > 0 && this.length + announced > limit && this.#mode !== DISCARD) {
+    if (this.#decoder && limit > 0 && this.length + announced > limit) {
       logRequest(
         this.request,
         ERROR_LEVEL,

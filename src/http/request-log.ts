@@ -6,7 +6,8 @@ import type { Request } from './request.ts';
 /** `, client: A, server: S, request: "L", upstream: "U", host: "H", referrer: "R"`, as far as it is known. */
 const contextOf = (request: Request): string => {
   const { stream, headers } = request;
-  let text = `, client: ${stream.unix ? 'unix:' : stream.remoteAddress}, server: ${request.server.name}`;
+  const action = request.finished ? ' while logging request' : '';
+  let text = `${action}, client: ${stream.unix ? 'unix:' : stream.remoteAddress}, server: ${request.server.name}`;
   const { requestLine } = request.main;
   if (requestLine !== '') text += `, request: "${requestLine}"`;
   if (request !== request.main) text += `, subrequest: "${request.uri}"`;

@@ -4,7 +4,7 @@
  * requests share one shape.
  */
 import type { ErrorLog } from '../log/error-log.ts';
-import type { TlsSession } from '../net/tls.ts';
+import type { TlsConnection } from '../tls/connection.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { RequestBody } from './body.ts';
 import type { ClientCounters } from './counters.ts';
@@ -28,7 +28,7 @@ export interface Stream extends BodySink {
   readonly unix: boolean;
   readonly secure: boolean;
   /** What TLS has agreed on; undefined without it. */
-  readonly tls?: TlsSession | undefined;
+  readonly tls?: TlsConnection | undefined;
   /** Who is connected in truth, while `actAs` holds. */
   readonly peer?: Peer | undefined;
   /** Takes another address for the client's until the request has ended (`set_real_ip_from`). */

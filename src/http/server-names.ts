@@ -67,10 +67,9 @@ export class ServerNames {
     return fallback;
   }
 
-  /** The server for a host while there is no request yet (SNI). */
-  findForName(host: string): Server {
-    const found = this.#named(host) ?? this.#regexes.find(([{ regexp }]) => regexp.test(host))?.[1];
-    return found ?? this.fallback;
+  /** The server that a host names while there is no request yet (SNI); undefined when none does. */
+  findForName(host: string): Server | undefined {
+    return this.#named(host) ?? this.#regexes.find(([{ regexp }]) => regexp.test(host))?.[1];
   }
 
   /** By exact names and those with a wildcard. */

@@ -17,7 +17,7 @@ import { Session } from './http2/session.ts';
 import type { Server } from './location.ts';
 import type { AnyHttpModule } from './module.ts';
 import { http2Rules, speaksHttp2 } from './modules/http2.ts';
-import { tlsOf } from './modules/ssl.ts';
+import { sslModule } from './modules/ssl.ts';
 import { isServerName, type ServerName, ServerNames } from './server-names.ts';
 import { makeTempFolders } from './temp-folders.ts';
 
@@ -58,7 +58,7 @@ const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
     proxyProtocol: address.listen.proxyProtocol,
     http2: address.listen.http2,
     text: at,
-    tls: address.listen.ssl ? (server) => tlsOf(server, fallback) : undefined,
+    tls: address.listen.ssl,
   };
 };
 
@@ -117,6 +117,7 @@ export class HttpService implements Service, ClientHost {
     readonly build: HttpBuild,
     readonly modules: readonly AnyHttpModule[],
   ) {
+    for (const { runtime } of build.servers) runtime.tls = runtime.location.confOf(sslModule).tls;
     this.#sockets = socketsOf(build);
     for (const { runtime } of build.servers) runtime.http2 = speaksHttp2(runtime);
     this.listens = this.#sockets.map(({ spec }) => spec);

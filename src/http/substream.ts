@@ -1,6 +1,6 @@
 /** What carries a subrequest: the connection of its main request, but for the reply, which joins that one's or is kept. */
 import type { ErrorLog } from '../log/error-log.ts';
-import type { TlsSession } from '../net/tls.ts';
+import type { TlsConnection } from '../tls/connection.ts';
 import type { ClientCounters } from './counters.ts';
 import { endRequest, finalize, terminate } from './finalize.ts';
 import { type BodySink, type Data, LAST, OWNED } from './output.ts';
@@ -56,7 +56,7 @@ export class Substream implements Stream {
   get secure(): boolean {
     return this.main.stream.secure;
   }
-  get tls(): TlsSession | undefined {
+  get tls(): TlsConnection | undefined {
     return this.main.stream.tls;
   }
   get peer(): Peer | undefined {

@@ -13,6 +13,8 @@ import {
 } from '../config/contract.ts';
 import { bufs, flag, msec, num, path, size, strings, wordsOf } from '../config/parsers.ts';
 import { Reason } from '../config/reason.ts';
+import { transparentKey } from '../process/contract.ts';
+import type { LocalAddress } from '../upstream/contract.ts';
 import { IGNORE, NEXT, type UpstreamConf } from '../upstream/contract.ts';
 import { kindsOf } from '../upstream/reply-name.ts';
 import { HTTP } from './build.ts';
@@ -40,8 +42,8 @@ const IGNORED: readonly IgnoreWord[] = [
   'Vary',
 ];
 
-/** What a second word of `proxy_bind` asks for can't be done on a Node socket. */
-const bind: Parser<Template | 'off'> = {
+/** `proxy_bind ADDRESS [transparent]`; the latter is for addresses that are not this machine's. */
+const bind: Parser<LocalAddress | 'off'> = {
   arity: [1, 2],
   parse(args) {
     const [address, parameter] = args.words;
@@ -50,11 +52,14 @@ const bind: Parser<Template | 'off'> = {
     if (value.constant !== undefined && !isAddress(value.constant)) {
       args.fail(`invalid address "${value.constant}"`, address);
     }
-    if (parameter?.text === 'transparent') {
-      args.fail(`the "transparent" parameter of "${args.name}" is not supported`, parameter);
+    const transparent = parameter?.text === 'transparent';
+    if (parameter && !transparent) args.fail(`invalid parameter "${parameter.text}"`, parameter);
+    if (transparent) {
+      let top = args.scope;
+      while (top.parent) top = top.parent;
+      top.carry(transparentKey, true);
     }
-    if (parameter) args.fail(`invalid parameter "${parameter.text}"`, parameter);
-    return value;
+    return { address: value, transparent };
   },
 };
 /** A numeric address, v6 with brackets where a port follows. */
@@ -115,7 +120,7 @@ export const upstreamRows = (prefix: string, next: readonly NextWord[]) => {
     socketKeepalive: directive(flag, { ...named('socket_keepalive'), initial: false }),
     socketRcvbuf: directive(notReached(size), { ...named('socket_rcvbuf'), initial: 0 }),
     socketSndbuf: directive(notReached(size), { ...named('socket_sndbuf'), initial: 0 }),
-    bind: directive<Template | 'off'>(bind, { ...named('bind'), initial: 'off' }),
+    bind: directive<LocalAddress | 'off'>(bind, { ...named('bind'), initial: 'off' }),
     hideHeader: directive(strings, { ...named('hide_header'), initial: [] }),
     passHeader: directive(strings, { ...named('pass_header'), initial: [] }),
     ignoreHeaders: directive<readonly IgnoreWord[]>(wordsOf(...IGNORED), {
@@ -172,8 +177,8 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
     passRequestHeaders: conf.passRequestHeaders,
     passRequestBody: conf.passRequestBody,
     ignoreHeaders: bits(IGNORE, conf.ignoreHeaders),
-    hidden,
-    hiddenKinds: kindsOf(hidden),
+    hidden: hidden.names,
+    hiddenKinds: hidden.kinds,
     bind: conf.bind === 'off' ? undefined : conf.bind,
     limitRate: conf.limitRate,
     method: own.method,
@@ -186,13 +191,29 @@ const bits = <T extends string>(masks: Readonly<Record<T, number>>, words: reado
   return mask;
 };
 
+/** Reply headers that are not passed on, and the lists that they come of. */
+interface Hidden {
+  readonly hide: readonly string[];
+  readonly pass: readonly string[];
+  /** In lower case. */
+  readonly names: ReadonlySet<string>;
+  readonly kinds: number;
+}
+
+/** The last one by a module's own list: thousands of locations inherit the same lists. */
+const lastHidden = new WeakMap<readonly string[], Hidden>();
+
 const hiddenHeaders = (
   always: readonly string[],
   hide: readonly string[],
   pass: readonly string[],
-): ReadonlySet<string> => {
-  const hidden = new Set([...always, ...hide].map((name) => name.toLowerCase()));
-  for (const name of pass) hidden.delete(name.toLowerCase());
+): Hidden => {
+  const last = lastHidden.get(always);
+  if (last && last.hide === hide && last.pass === pass) return last;
+  const names = new Set([...always, ...hide].map((name) => name.toLowerCase()));
+  for (const name of pass) names.delete(name.toLowerCase());
+  const hidden: Hidden = { hide, pass, names, kinds: kindsOf(names) };
+  lastHidden.set(always, hidden);
   return hidden;
 };
 

@@ -52,7 +52,7 @@ const targetOf = (text: string, args: Args): LogTarget => {
   if (text === 'stderr' || text === '') return { kind: 'stderr' };
   if (text.startsWith('memory:')) return memoryTarget(text.slice(7), args);
   if (text.startsWith('syslog:')) {
-    return { kind: 'syslog', ...parseSyslog(text, (reason) => args.fail(reason)) };
+    return { kind: 'syslog', ...parseSyslog(text, (reason) => args.fail(reason), args.scope.load.addresses) };
   }
   return { kind: 'file', path: logPath(text, args.scope.load.prefix) };
 };

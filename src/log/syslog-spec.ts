@@ -28,7 +28,10 @@ export interface SyslogSpec {
 /** Ends the reading of a directive with nginx's words. */
 type Fail = (reason: string) => never;
 
-const serverAddress = (server: string, fail: Fail): { readonly address: string; readonly port: number } => {
+/** A numeric address or a name, or the path of a unix socket with port 0. */
+type Place = Pick<SyslogSpec, 'address' | 'port'>;
+
+const serverAddress = (server: string, fail: Fail): Place => {
   if (server.startsWith('unix:')) {
     if (server.length === 5) fail(`no path in the unix domain socket in syslog server "${server}"`);
     return { address: server.slice(5), port: 0 };
@@ -45,6 +48,14 @@ const serverAddress = (server: string, fail: Fail): { readonly address: string; 
   return { address, port };
 };
 
+const resolved = (server: string, named: Place, fail: Fail, lookup: Lookup): Place => {
+  if (isNumeric(named)) return named;
+  const [address] = lookup(named.address);
+  return address === undefined
+    ? fail(`host not found in syslog server "${server}"`)
+    : { address, port: named.port };
+};
+
 const checkedTag = (tag: string, fail: Fail): string => {
   if (tag.length > LONGEST_TAG) fail('syslog tag length exceeds 32');
   if (!/^\w*$/.test(tag)) fail('syslog "tag" only allows alphanumeric characters and underscore');
@@ -56,8 +67,14 @@ const position = (names: readonly string[], name: string, what: string, fail: Fa
   return index < 0 ? fail(`unknown syslog ${what} "${name}"`) : index;
 };
 
-/** Reads `text`, which begins with `syslog:`. `fail` is called with nginx's words where it is wrong. */
-export const parseSyslog = (text: string, fail: Fail): SyslogSpec => {
+/** The addresses of a name. */
+type Lookup = (name: string) => readonly string[];
+
+/**
+ * Reads `text`, which begins with `syslog:`. `fail` is called with nginx's words where it is wrong; a name is
+ * looked up now, once.
+ */
+export const parseSyslog = (text: string, fail: Fail, lookup: Lookup): SyslogSpec => {
   let server: string | undefined;
   let facility: number | undefined;
   let severity: number | undefined;
@@ -88,7 +105,7 @@ export const parseSyslog = (text: string, fail: Fail): SyslogSpec => {
   if (server === undefined) return fail('no syslog server specified');
   return {
     server,
-    ...serverAddress(server, fail),
+    ...resolved(server, serverAddress(server, fail), fail, lookup),
     facility: facility ?? 23,
     severity: severity ?? 6,
     tag: tag ?? 'nginx',
@@ -97,4 +114,4 @@ export const parseSyslog = (text: string, fail: Fail): SyslogSpec => {
 };
 
 /** Whether the address is numeric or a path, so that no name has to be looked up. */
-export const isNumeric = (spec: SyslogSpec): boolean => spec.port === 0 || isIP(spec.address) !== 0;
+export const isNumeric = (spec: Place): boolean => spec.port === 0 || isIP(spec.address) !== 0;

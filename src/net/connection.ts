@@ -46,7 +46,7 @@ function onRead(this: OwnedSocket, length: number, bytes: Uint8Array): boolean {
   if (!owner) return true;
   owner.received += length;
   freeze();
-  owner.handler.onRead(bytes as Buffer, length);
+  owner.take(bytes as Buffer, length);
   thaw();
   return !owner.paused;
 }
@@ -76,6 +76,7 @@ function onClose(this: OwnedSocket): void {
   owner.closed = true;
   owner.timer.remove();
   owner.handler.onClose();
+  owner.release();
 }
 
 const watch = (socket: OwnedSocket): void => {
@@ -121,6 +122,29 @@ export class Connection implements TimerOwner {
 
   onTimer(timer: Timer): void {
     this.handler.onTimeout(timer);
+  }
+
+  /** Bytes from the socket, only there during the call. */
+  take(bytes: Buffer, length: number): void {
+    this.handler.onRead(bytes, length);
+  }
+
+  /** The socket is gone and everybody has been told. */
+  release(): void {}
+
+  /** The socket's descriptor; -1 when it has none any more. */
+  get descriptor(): number {
+    const { _handle: handle } = this.socket as unknown as { _handle: { readonly fd?: number } | null };
+    return handle?.fd ?? -1;
+  }
+
+  /** Takes the place of another connection: its socket's events are this one's from now on. */
+  replace(other: Connection): void {
+    other.timer.remove();
+    this.received = other.received;
+    this.sent = other.sent;
+    this.paused = other.paused;
+    if (this.socket instanceof OwnedSocket) this.socket.owner = this;
   }
 
   /** Bytes handed to `write` that the system has not taken yet. */
@@ -277,13 +301,33 @@ export interface ConnectTo {
 }
 
 /** Begins to connect; `handler.onConnect` or `handler.onClose` follows. */
-export const connect = (to: ConnectTo, handler: ConnectionHandler): Connection => {
-  const options = {
-    onread,
-    allowHalfOpen: true,
-    writableHighWaterMark: WRITE_AHEAD,
-  } as net.SocketConstructorOpts;
-  const socket = new OwnedSocket(options);
+export const connect = (to: ConnectTo, handler: ConnectionHandler): Connection =>
+  connectOn(
+    new OwnedSocket({
+      onread,
+      allowHalfOpen: true,
+      writableHighWaterMark: WRITE_AHEAD,
+    } as net.SocketConstructorOpts),
+    to,
+    handler,
+  );
+
+/** As `connect`, with a TCP socket of the caller's making, which is the connection's from then on. */
+export const connectFrom = (fd: number, to: ConnectTo, handler: ConnectionHandler): Connection =>
+  connectOn(
+    new OwnedSocket({
+      fd,
+      // It is not connected yet: nothing can be read.
+      manualStart: true,
+      onread,
+      allowHalfOpen: true,
+      writableHighWaterMark: WRITE_AHEAD,
+    } as net.SocketConstructorOpts),
+    to,
+    handler,
+  );
+
+const connectOn = (socket: OwnedSocket, to: ConnectTo, handler: ConnectionHandler): Connection => {
   const connection = new Connection(socket, handler, nextNumber());
   socket.owner = connection;
   watch(socket);

@@ -113,12 +113,15 @@ const OPTIONS = {
   SO_KEEPALIVE: [1, 9],
   SO_REUSEPORT: [1, 15],
   SO_ACCEPTCONN: [1, 30],
+  IP_TRANSPARENT: [0, 19],
+  IP_BIND_ADDRESS_NO_PORT: [0, 24],
   TCP_KEEPIDLE: [6, 4],
   TCP_KEEPINTVL: [6, 5],
   TCP_KEEPCNT: [6, 6],
   TCP_DEFER_ACCEPT: [6, 9],
   TCP_FASTOPEN: [6, 23],
   IPV6_V6ONLY: [41, 26],
+  IPV6_TRANSPARENT: [41, 75],
 } as const;
 export type SocketOption = keyof typeof OPTIONS;
 

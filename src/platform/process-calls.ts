@@ -45,6 +45,31 @@ export const allowCoreDump = (): void => {
   check('prctl(PR_SET_DUMPABLE)', call(PR_SET_DUMPABLE, 1, 0, 0, 0));
 };
 
+const PR_SET_KEEPCAPS = 8;
+
+/** What root may stays permitted after `setuid`. Throws SystemError. */
+export const keepCapabilities = (): void => {
+  const call: KoffiFunc<Int> = libc().library.func('int prctl(int option, long a, long b, long c, long d)');
+  check('prctl(PR_SET_KEEPCAPS, 1)', call(PR_SET_KEEPCAPS, 1, 0, 0, 0));
+};
+
+const CAPABILITY_VERSION = 0x20080522;
+const CAP_NET_RAW = 13;
+
+/** Of what root may keeps CAP_NET_RAW alone, for this thread. Throws SystemError. */
+export const onlyRawNetwork = (): void => {
+  const call: KoffiFunc<(header: Buffer, data: Buffer) => number> = libc().library.func(
+    'int capset(void *header, const void *data)',
+  );
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(CAPABILITY_VERSION);
+  // Effective, permitted, inheritable, and the same for capabilities from 32 on.
+  const data = Buffer.alloc(24);
+  data.writeUInt32LE(1 << CAP_NET_RAW, 0);
+  data.writeUInt32LE(1 << CAP_NET_RAW, 4);
+  check('capset()', call(header, data));
+};
+
 /** The groups of a user, `gid` among them, become this process's. Throws SystemError. */
 export const initGroups = (user: string, gid: number): void => {
   const call: KoffiFunc<(user: string, gid: number) => number> = libc().library.func(

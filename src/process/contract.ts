@@ -2,7 +2,7 @@
  * What the process room (master, workers) and the protocols it runs (http, later stream and mail) know of
  * each other: which sockets to listen on, and when to start and stop serving.
  */
-import type { AnyModule, Place, Scope } from '../config/contract.ts';
+import { type AnyModule, key, type Place, type Scope } from '../config/contract.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import type { LogRegistry } from '../log/registry.ts';
 
@@ -75,3 +75,6 @@ export interface Program {
   /** Lines that a configuration test adds after its verdict; see `-t`. */
   advise?(main: Scope): readonly string[];
 }
+
+/** Carried by the file's top where something connects from addresses of other machines: workers keep the right to. */
+export const transparentKey = key<true>('transparent proxying');

@@ -80,6 +80,7 @@ export const coreModule = defineModule({
     worker_priority: directive(workerPriority, { in: main, initial: 0 }),
     worker_shutdown_timeout: directive(msec, { in: main, initial: 0 }),
     working_directory: directive<string | undefined>(str, { in: main, initial: undefined }),
+    ssl_object_cache_inheritable: directive(flag, { in: main, initial: true }),
     env: directive(strings, { in: main, initial: [] }),
     load_module: statement({
       in: main,

@@ -2,7 +2,7 @@
 import { ConfError, type Scope } from '../config/contract.ts';
 import { hints } from '../config/diagnostics.ts';
 import { load } from '../config/loader.ts';
-import { disk, type Source, type SourceRecord } from '../config/source.ts';
+import { disk, diskSince, type Source, type SourceRecord } from '../config/source.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import { EMERG, WARN } from '../log/levels.ts';
 import { type Zone, zonesOf } from '../zone/zones.ts';
@@ -37,6 +37,11 @@ export interface ReadOptions {
   /** Called when all statements are read and right; what the whole lacks is found after that. */
   readonly syntaxOk?: () => void;
 }
+
+/** How the configuration after `before` is read: files that have not changed are taken over (`ssl_object_cache_inheritable`). */
+export const sinceCycle = ({ settings, record }: Cycle): ReadOptions => ({
+  source: settings.inheritObjects ? diskSince(record) : disk,
+});
 
 /** Reads a configuration. Throws CycleFailure after logging every mistake, in nginx's words. */
 export const readCycle = (

@@ -5,7 +5,7 @@
 import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
 import { type ZoneChange, ZoneStore } from '../zone/registry.ts';
 import type { Program } from './contract.ts';
-import { type Cycle, CycleFailure, readCycle } from './cycle.ts';
+import { type Cycle, CycleFailure, readCycle, sinceCycle } from './cycle.ts';
 import { Generation, type GenerationHost, StartFailure } from './generation.ts';
 import type { Invocation, WorkerEntry } from './invocation.ts';
 import { type Listeners, ListenFailure, openListeners } from './listeners.ts';
@@ -204,7 +204,7 @@ export class Master {
     const witness = new Witness(log, EMERG);
     let next: Reign | undefined;
     try {
-      const cycle = readCycle(program, invocation, witness);
+      const cycle = readCycle(program, invocation, witness, sinceCycle(before.cycle));
       const { settings, listens } = cycle;
       const listeners = await openListeners(listens, settings.workers, before.listeners, [], witness);
       next = this.#change(cycle, listeners, before);

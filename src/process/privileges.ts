@@ -4,7 +4,14 @@ import { ALERT, EMERG } from '../log/levels.ts';
 import { bytePath } from '../platform/byte-path.ts';
 import { errorText } from '../platform/errno.ts';
 import { LibcMissing, SystemError } from '../platform/libc.ts';
-import { allowCoreDump, initGroups, setLimit, setPriority } from '../platform/process-calls.ts';
+import {
+  allowCoreDump,
+  initGroups,
+  keepCapabilities,
+  onlyRawNetwork,
+  setLimit,
+  setPriority,
+} from '../platform/process-calls.ts';
 import type { Settings } from './settings.ts';
 import { isRoot } from './user.ts';
 
@@ -40,7 +47,10 @@ export const dropPrivileges = (settings: Settings, log: ErrorLog): void => {
   };
   step(`setgid(${user.gid})`, () => process.setgid?.(user.gid));
   step('initgroups()', () => initGroups(user.name, user.gid));
+  const raw = settings.transparent && user.uid !== 0;
+  if (raw) step('prctl(PR_SET_KEEPCAPS, 1)', keepCapabilities);
   step(`setuid(${user.uid})`, () => process.setuid?.(user.uid));
+  if (raw) step('capset()', onlyRawNetwork);
   // Without a core file wanted there is nothing to allow, and no system call to look up.
   if (settings.rlimitCore !== undefined) attempt(log, allowCoreDump);
 };

@@ -1,6 +1,7 @@
 /** What the main and events directives come to, for those who run processes. */
 import { ConfError, resolve, type Scope } from '../config/contract.ts';
 import { groupByName, userByName } from '../platform/accounts.ts';
+import { transparentKey } from './contract.ts';
 import { coreModule } from './core-module.ts';
 import { eventsKey } from './events-module.ts';
 import { isRoot, type User } from './user.ts';
@@ -23,10 +24,14 @@ export interface Settings {
   /** Milliseconds a draining worker may take; 0 is without end. */
   readonly shutdownTimeout: number;
   readonly workingDirectory: string | undefined;
+  /** A reload takes over files that have not changed (`ssl_object_cache_inheritable`). */
+  readonly inheritObjects: boolean;
   /** The words of `env`: `NAME` or `NAME=value`. */
   readonly environment: readonly string[];
   /** `worker_connections`. */
   readonly connections: number;
+  /** Workers connect from addresses of other machines. */
+  readonly transparent: boolean;
 }
 
 /**
@@ -75,8 +80,10 @@ export const settingsOf = (main: Scope, pidFile: string): Settings => {
     priority: conf.worker_priority,
     shutdownTimeout: conf.worker_shutdown_timeout,
     workingDirectory: conf.working_directory,
+    inheritObjects: conf.ssl_object_cache_inheritable,
     environment: conf.env,
     connections: events.connections,
+    transparent: main.find(transparentKey) === true,
   };
 };
 

@@ -3,7 +3,7 @@ import { EMERG, NOTICE, WARN } from '../log/levels.ts';
 import { duplicate } from '../platform/libc.ts';
 import { mapZones, ZoneStore } from '../zone/registry.ts';
 import type { Program } from './contract.ts';
-import { type Cycle, readCycle } from './cycle.ts';
+import { type Cycle, readCycle, sinceCycle } from './cycle.ts';
 import type { Invocation } from './invocation.ts';
 import { type Listeners, openListeners } from './listeners.ts';
 import { PidFile } from './pid-file.ts';
@@ -29,6 +29,8 @@ export class Single {
   #log: ProcessLog;
   #listeners: Listeners;
   #serving: Serving;
+  /** The configuration in use. */
+  #cycle: Cycle;
   readonly #reloads = new ReloadQueue({
     reload: () => this.#reload(),
     pidPath: () => this.#pid.path,
@@ -44,6 +46,7 @@ export class Single {
     this.#start = start;
     this.#log = start.log;
     this.#listeners = start.listeners;
+    this.#cycle = start.cycle;
     this.#serving = new Serving(start.cycle, start.log);
     this.#pid = new PidFile(start.cycle.settings.pidFile);
   }
@@ -123,8 +126,9 @@ export class Single {
     let listeners: Listeners | undefined;
     let serving: Serving | undefined;
     let log: ProcessLog | undefined;
+    let cycle: Cycle;
     try {
-      const cycle = readCycle(program, invocation, witness);
+      cycle = readCycle(program, invocation, witness, sinceCycle(this.#cycle));
       listeners = await openListeners(cycle.listens, 1, before.listeners, [], witness);
       log = ProcessLog.configured(cycle.main, invocation, undefined);
       serving = new Serving(cycle, log);
@@ -138,6 +142,7 @@ export class Single {
       return witness.errors;
     }
     this.#log = log;
+    this.#cycle = cycle;
     this.#listeners = listeners;
     this.#serving = serving;
     this.#number++;

@@ -1,11 +1,11 @@
 /** The beginning of attempts and what may happen to their connections. */
 
 import { CRIT, ERROR, INFO } from '../log/levels.ts';
-import { type Connection, type ConnectTo, connect as connectSocket } from '../net/connection.ts';
+import { type Connection, connect as connectSocket } from '../net/connection.ts';
 import { monotonic } from '../net/timers.ts';
 import { errorText } from '../platform/errno.ts';
-import { parseAddress } from './address.ts';
 import { Attempt } from './attempt.ts';
+import { connectBound } from './bind.ts';
 import { NEXT, type Peer } from './contract.ts';
 import { feedDue } from './limit-rate.ts';
 import { finalizeUpstream, next } from './next.ts';
@@ -101,29 +101,16 @@ const use = (u: Upstream, peerConnection: PeerConnection, connection: Connection
 };
 
 const open = (u: Upstream, peer: Peer): void => {
-  const to = u.conf.bind ? boundTo(u, peer.to) : peer.to;
-  const connection = connectSocket(to, u);
+  const { bind } = u.conf;
+  const connection = bind ? connectBound(u, bind, peer.to) : connectSocket(peer.to, u);
+  if (!connection) {
+    finalizeUpstream(u, 500);
+    return;
+  }
   use(u, new PeerConnection(connection, peer), connection);
   u.sentBefore = 0;
   u.phase = CONNECTING;
   connection.timer.start(u.conf.connectTimeout, u.now);
-};
-
-/** `proxy_bind`: an address, maybe with a port; nothing where the value is empty. */
-const boundTo = (u: Upstream, to: ConnectTo): ConnectTo => {
-  const text = u.conf.bind?.text(u.request) ?? '';
-  if (text === '' || to.path !== undefined) return to;
-  const v6 = text.includes(':') && !text.startsWith('[') && text.indexOf(':') !== text.lastIndexOf(':');
-  try {
-    const { host, port, kind } = parseAddress(v6 ? `[${text}]` : text, 0);
-    if (kind === 'numeric') {
-      return { ...to, localAddress: host.replace(/^\[|\]$/g, ''), localPort: port === 0 ? undefined : port };
-    }
-  } catch {
-    // Reported below, like a name.
-  }
-  u.log(ERROR, `invalid local address "${text}"`);
-  return to;
 };
 
 /** The connection that an attempt opened is there. */
@@ -209,13 +196,13 @@ const LATER = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH'
 
 const connectFailed = (u: Upstream, error: Connection['error']): void => {
   const code = error?.code ?? '';
-  const reason = errorText(error) + (code === 'EADDRNOTAVAIL' ? ', out of local ports' : '');
   const peer = u.peer;
   if (error?.syscall === 'bind') {
-    u.log(CRIT, `bind(${u.conf.bind?.text(u.request) ?? ''}) failed (${reason})`);
+    u.log(CRIT, `bind(${u.conf.bind?.address.text(u.request) ?? ''}) failed (${errorText(error)})`);
     finalizeUpstream(u, 500);
     return;
   }
+  const reason = errorText(error) + (code === 'EADDRNOTAVAIL' ? ', out of local ports' : '');
   if (peer && (peer.to.path !== undefined || !LATER.has(code))) {
     u.log(COMMON.has(code) ? ERROR : CRIT, `connect() to ${peer.name} failed (${reason})`);
   } else {

@@ -103,6 +103,13 @@ export const IGNORE = {
   Vary: 256,
 } as const;
 
+/** `proxy_bind`: what connections come from; nothing where the value is empty. */
+export interface LocalAddress {
+  readonly address: Template;
+  /** It need not be an address of this machine. */
+  readonly transparent: boolean;
+}
+
 /** What proxy_* and fastcgi_* have in common, merged for one location. Times in ms, sizes in bytes. */
 export interface UpstreamConf {
   readonly connectTimeout: number;
@@ -132,7 +139,7 @@ export interface UpstreamConf {
   readonly hidden: ReadonlySet<string>;
   /** The same for the names that have a kind (reply-name.ts), a bit each: most lines of most replies. */
   readonly hiddenKinds: number;
-  readonly bind: Template | undefined;
+  readonly bind: LocalAddress | undefined;
   /** Bytes a second read from the upstream; undefined without a limit. */
   readonly limitRate: Template | undefined;
   readonly method: Template | undefined;

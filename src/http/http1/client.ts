@@ -5,11 +5,11 @@
 
 import type { ErrorLog } from '../../log/error-log.ts';
 import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
-import type { Connection, ConnectionHandler, SystemError } from '../../net/connection.ts';
+import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { latin1 } from '../../net/latin1.ts';
 import { monotonic, wallClock } from '../../net/timers.ts';
-import { alpnList, opensslText, startTls, TlsConnection } from '../../net/tls.ts';
-import { errnoText } from '../../platform/errno.ts';
+import { http1Alpn, http2Alpn } from '../../tls/alpn.ts';
+import { startTls, type TlsConnection } from '../../tls/connection.ts';
 import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
 import type { HeadersIn } from '../headers.ts';
@@ -22,6 +22,7 @@ import { type Peer, type ProxyProtocol, Request, type Stream, type Tunnel } from
 import { logHead, logOf, logRequest } from '../request-log.ts';
 import type { ServerNames } from '../server-names.ts';
 import { ERROR } from '../verdict.ts';
+import { refusedByTls } from '../verify-client.ts';
 import { BROKEN, Greeting, HANDSHAKE, WAITING } from './greeting.ts';
 import { HeadIntake, type IntakeOwner, MORE, REFUSED } from './head-intake.ts';
 import type { AddressConf, ClientHost } from './host.ts';
@@ -37,10 +38,6 @@ const BODY_REST = 5;
 const LINGER = 6;
 const TUNNEL = 7;
 const CLOSED = 8;
-
-/** What ALPN may choose from. */
-const HTTP1 = alpnList('http/1.1', 'http/1.0', 'http/0.9');
-const HTTP2 = alpnList('h2', 'http/1.1', 'http/1.0', 'http/0.9');
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -59,7 +56,10 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   localPort = 0;
   unix = false;
   secure = false;
+  /** There from the beginning of the handshake. */
   tls: TlsConnection | undefined = undefined;
+  /** The name that the client asked for in the handshake, when a server has it; '' otherwise. */
+  sniHost = '';
   started = 0;
   proxyProtocol: ProxyProtocol | undefined = undefined;
   peer: Peer | undefined = undefined;
@@ -80,6 +80,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   #mayBeHttp2: boolean;
   /** A request is being answered in a loop that will look at what is pending. */
   #answering = false;
+  /** What is read next came while a request was being answered. */
+  #behind = false;
   #reader: BodyReader | undefined = undefined;
   /** Bytes of a body that nobody has asked for yet. */
   #held: Buffer | undefined = undefined;
@@ -96,10 +98,10 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   ) {
     this.counters = host.counters;
     this.server = address.fallback;
-    const greets = address.proxyProtocol || address.tls !== undefined;
-    this.#greeting = greets ? new Greeting(address.proxyProtocol, address.tls !== undefined) : undefined;
+    const greets = address.proxyProtocol || address.tls;
+    this.#greeting = greets ? new Greeting(address.proxyProtocol, address.tls) : undefined;
     this.#state = greets ? GREETING : IDLE;
-    this.#mayBeHttp2 = address.tls === undefined && (address.http2 || address.fallback.http2);
+    this.#mayBeHttp2 = !address.tls && (address.http2 || address.fallback.http2);
   }
 
   /** Begins to serve an accepted connection. */
@@ -158,35 +160,69 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     }
     this.#greeting = undefined;
     const { rest } = greeting;
-    const { tls, names } = this.address;
-    if (found === HANDSHAKE && tls) {
-      if (greeting.host !== '') this.server = names.findForName(greeting.host);
-      this.#state = TLS_HANDSHAKE;
-      const protocols = this.server.http2 || this.address.http2 ? HTTP2 : HTTP1;
-      this.connection = startTls(this.connection, rest, tls(this.server), protocols, this);
-      this.connection.timer.start(this.server.location.core.client_header_timeout);
+    if (found === HANDSHAKE) {
+      this.#startTls(greeting.host, rest);
       return;
     }
     this.#state = IDLE;
     if (rest.length > 0) this.#readHead(rest, rest.length);
   }
 
-  /** Why a handshake has come to nothing. */
-  #logHandshake(error: SystemError | undefined): void {
-    const text = opensslText(error);
-    const errno = error?.errno === undefined ? '' : ` (${errnoText(error.errno)})`;
-    this.#logTls(
-      text === ''
-        ? `peer closed connection in SSL handshake${errno}`
-        : `SSL_do_handshake() failed (SSL: ${text})`,
+  /** The handshake, with what the server offers that the client asks for by `name`. */
+  #startTls(name: string, hello: Buffer): void {
+    const { names, fallback } = this.address;
+    const named = name === '' ? undefined : names.findForName(name);
+    if (named) {
+      this.server = named;
+      this.sniHost = name;
+    }
+    const { server } = this;
+    // Certificates are those of the context, which may be the default server's.
+    const keeper = server.tls.context ? server : fallback;
+    const { certify } = keeper.tls;
+    const connection = startTls(
+      this.connection,
+      {
+        hello,
+        fallback: fallback.tls,
+        server: server.tls,
+        alpn: server.http2 || this.address.http2 ? http2Alpn() : http1Alpn(),
+        certify: certify && ((tls) => certify(new Request(this, keeper, undefined, this.host.slots), tls)),
+        examine: keeper.tls.examine,
+      },
+      this,
     );
+    this.connection = connection;
+    this.tls = connection;
+    this.#state = TLS_HANDSHAKE;
+    connection.timer.start(server.location.core.client_header_timeout);
+    connection.start();
   }
 
-  #logTls(reason: string): void {
+  /** What TLS has to say about the end of the connection. */
+  #logTlsFailure(state: number, connection: TlsConnection): void {
+    if (state === TLS_HANDSHAKE) {
+      const { text, level } = connection.failure ?? {
+        text: 'peer closed connection in SSL handshake',
+        level: INFO,
+      };
+      this.#logTls(level, text, 'SSL handshaking');
+    } else if (connection.failure) {
+      const action =
+        state === HEAD
+          ? 'reading client request headers'
+          : this.requests > 0
+            ? 'keepalive'
+            : 'waiting for request';
+      this.#logTls(connection.failure.level, connection.failure.text, action);
+    }
+  }
+
+  #logTls(level: number, reason: string, action: string): void {
     const log = this.debugLog ?? this.server.location.errorLog;
-    if (log.level < INFO) return;
-    const message = `${reason} while SSL handshaking, client: ${this.remoteAddress}, server: ${this.address.text}`;
-    log.write(INFO, message, this.number);
+    if (log.level < level) return;
+    const message = `${reason} while ${action}, client: ${this.remoteAddress}, server: ${this.address.text}`;
+    log.write(level, message, this.number);
   }
 
   /** Bytes that come while a request is being answered: its body unasked for, or the next requests. */
@@ -242,11 +278,13 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     while (this.#pending !== '' && this.#state === IDLE) {
       const text = this.#pending;
       this.#pending = '';
+      this.#behind = true;
       this.#state = HEAD;
       this.counters.waiting(-1);
       this.counters.reading(1);
       this.#parse(text, undefined, text.length, 0);
     }
+    this.#behind = false;
     this.#answering = false;
   }
 
@@ -279,6 +317,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     const request = new Request(this, this.server, undefined, this.host.slots, headers);
     request.startedAt = wallClock();
     request.started = monotonic();
+    request.pipelined = this.#behind;
+    this.#behind = false;
     this.requests++;
     this.#request = request;
     this.#writer.begin();
@@ -335,21 +375,26 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
             : Buffer.from(text.slice(end), 'latin1');
       } else {
         this.#pending = text.slice(end);
-        request.pipelined = true;
       }
     }
     if (headers.contentLength === 0 && !headers.chunked) this.#bodyExpected = false;
     if (logOf(request).level >= DEBUG) logHead(request);
-    if (this.address.tls && !this.secure) {
+    if (this.address.tls && this.#refuseByTls(request)) return;
+    runPhases(request);
+  }
+
+  /** Requests on a TLS port without TLS, or without the certificate that the server wants. */
+  #refuseByTls(request: Request): boolean {
+    if (!this.tls) {
       logRequest(
         request,
         INFO,
         'client sent plain HTTP request to HTTPS port while reading client request headers',
       );
       finalize(request, 497);
-      return;
+      return true;
     }
-    runPhases(request);
+    return refusedByTls(request, this.tls, this.sniHost);
   }
 
   runPhases(request: Request): void {
@@ -372,7 +417,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   #feed(reader: BodyReader, bytes: Buffer, start: number, end: number): void {
     const { request } = reader;
     const stop = reader.feed(bytes, start, end);
-    request.requestLength += stop - start;
+    if (!reader.discarding) request.requestLength += stop - start;
     if (reader.failure !== 0) {
       this.#reader = undefined;
       this.#bodyExpected = false;
@@ -656,9 +701,10 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
         return;
       case GREETING:
         if (this.#greeting?.inHandshake) {
-          this.#logTls(
-            this.#greeting.begun ? 'peer closed connection in SSL handshake' : 'client closed connection',
-          );
+          const reason = this.#greeting.begun
+            ? 'peer closed connection in SSL handshake'
+            : 'client closed connection';
+          this.#logTls(INFO, reason, 'SSL handshaking');
         }
         this.#close();
         return;
@@ -681,7 +727,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     const state = this.#state;
     const request = this.#request;
     this.#writer.remove();
-    if (state === TLS_HANDSHAKE) this.#logHandshake(this.connection.error);
+    if (this.tls) this.#logTlsFailure(state, this.tls);
     if (state <= IDLE) this.counters.waiting(-1);
     else if (state === HEAD) {
       this.counters.reading(-1);
@@ -703,11 +749,9 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
 
   /** The handshake is done. */
   onConnect(): void {
-    if (!(this.connection instanceof TlsConnection)) return;
-    this.tls = this.connection;
     this.secure = true;
     this.#state = IDLE;
-    if (this.tls.alpn === 'h2' && (this.address.http2 || this.server.http2)) this.#toHttp2(NO_BYTES, 0);
+    if (this.tls?.alpn === 'h2' && (this.address.http2 || this.server.http2)) this.#toHttp2(NO_BYTES, 0);
   }
 
   onTimeout(): void {
@@ -717,11 +761,13 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
         this.connection.destroy();
         return;
       case GREETING:
-        if (this.#greeting?.inHandshake) this.#logTls('client timed out (110: Connection timed out)');
+        if (this.#greeting?.inHandshake)
+          this.#logTls(INFO, 'client timed out (110: Connection timed out)', 'SSL handshaking');
         this.#close();
         return;
       case TLS_HANDSHAKE:
-        this.#logTls('client timed out (110: Connection timed out)');
+        this.#logTls(INFO, 'client timed out (110: Connection timed out)', 'SSL handshaking');
+        this.#state = GREETING;
         this.#close();
         return;
       case IDLE:
@@ -800,6 +846,11 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
 
   #log(level: number, message: string): void {
     const log = this.debugLog ?? this.host.log;
-    if (log.level >= level) log.write(level, `${message}, client: ${this.remoteAddress}`, this.number);
+    if (log.level >= level)
+      log.write(
+        level,
+        `${message}, client: ${this.remoteAddress}, server: ${this.address.text}`,
+        this.number,
+      );
   }
 }

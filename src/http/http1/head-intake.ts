@@ -4,10 +4,12 @@ import {
   checkHeaders,
   type HostSink,
   headEnd,
+  headRead,
   parseHeaders,
   parseRequestLine,
   plausibleStart,
   refusal,
+  tooLongAt,
 } from '../head.ts';
 import { type HeaderName, HeadersIn } from '../headers.ts';
 import type { ValidHost } from '../host.ts';
@@ -28,6 +30,8 @@ export interface IntakeOwner {
   readonly server: Server;
 }
 
+/** Header lines that do not fit. */
+const TOO_LONG = 494;
 const CR = 13;
 const LF = 10;
 const NO_NAMES: readonly HeaderName[] = [];
@@ -50,6 +54,8 @@ export class HeadIntake implements HostSink {
   #lastServer: Server | undefined = undefined;
   #lastServerHost = '';
   #lineRead = false;
+  /** A header line behind the request line does not fit. */
+  #long = false;
   #headerStart = 0;
   /**
    * The header lines of the last head, as text and as read: a client mostly repeats them, and lines that come again
@@ -71,7 +77,8 @@ export class HeadIntake implements HostSink {
   /** Reads on in `text`, which begins with what was left as `rest`. */
   read(text: string): number {
     let start = 0;
-    if (!this.#lineRead) {
+    const continued = this.#lineRead;
+    if (!continued) {
       while (text.charCodeAt(start) === CR || text.charCodeAt(start) === LF) start++;
       if (start === text.length && !this.request) return this.#more('');
       this.request ??= this.#newRequest();
@@ -85,14 +92,17 @@ export class HeadIntake implements HostSink {
     }
     const { request } = this;
     if (!request) return MORE;
-    if (start === 0 && !this.#fits(request, text, start)) return this.#refuse(this.status, refusal);
+    if (this.#long || (continued && !this.#fits(request, text, start))) {
+      return this.#refuseLong(request, text, start);
+    }
     return this.#readHeaders(request, text, start);
   }
 
   /** The request line: COMPLETE when it has been read. */
   #readLine(request: Request, text: string, start: number): number {
     const { core } = request.server.location;
-    if (!this.#fits(request, text, start)) {
+    this.#long = !this.#fits(request, text, start);
+    if (this.#long && this.status !== TOO_LONG) {
       request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
       return this.#refuse(this.status, refusal);
     }
@@ -118,6 +128,16 @@ export class HeadIntake implements HostSink {
     return this.status === 0;
   }
 
+  /** A line does not fit: those before it count, and may be wrong themselves. */
+  #refuseLong(request: Request, text: string, start: number): number {
+    const { status } = this;
+    const reason = refusal;
+    const whole = text.slice(0, tooLongAt);
+    const found = parseHeaders(request, whole, start + this.#headerStart, request.server.location.core, this);
+    request.requestLength = headRead - start;
+    return found === 0 ? this.#refuse(status, reason) : this.#refuse(found, refusal);
+  }
+
   #readHeaders(request: Request, text: string, start: number): number {
     const from = start + this.#headerStart;
     const named = request.headers.host !== '';
@@ -130,7 +150,10 @@ export class HeadIntake implements HostSink {
     }
     if (!hasBlankLine(text, from)) return this.#more(start === 0 ? text : text.slice(start));
     const status = parseHeaders(request, text, from, request.server.location.core, this);
-    if (status !== 0) return this.#refuse(status, refusal);
+    if (status !== 0) {
+      request.requestLength = headRead - start;
+      return this.#refuse(status, refusal);
+    }
     const { headers } = request;
     if (headers.host === '') this.chooseServer(request, '');
     const checked = this.#check(request, start, headEnd);
@@ -157,19 +180,21 @@ export class HeadIntake implements HostSink {
   }
 
   chooseServer(request: Request, host: string): number {
-    const { names, server: fallback } = this.owner;
+    const { names, server } = this.owner;
     if (names.single) return 0;
-    let server = this.#lastServer;
-    if (!server || host !== this.#lastServerHost) {
-      server = names.find(host, request, fallback);
+    // A host that nobody has is the default server's; without any, the one that TLS was asked for stays.
+    const fallback = host === '' ? server : names.fallback;
+    let found = this.#lastServer;
+    if (!found || host !== this.#lastServerHost) {
+      found = names.find(host, request, fallback);
       // With patterns the request keeps what they captured: they are asked each time.
       if (!names.patterns) {
-        this.#lastServer = server;
+        this.#lastServer = found;
         this.#lastServerHost = host;
       }
     }
-    request.server = server;
-    request.location = server.location;
+    request.server = found;
+    request.location = found.location;
     return 0;
   }
 

@@ -1,7 +1,7 @@
 /** What the client connections of one worker share, and what holds for one listening address. */
 import type { ErrorLog } from '../../log/error-log.ts';
 import type { Connection } from '../../net/connection.ts';
-import type { TlsSession, TlsSettings } from '../../net/tls.ts';
+import type { TlsConnection } from '../../tls/connection.ts';
 import type { ClientCounters } from '../counters.ts';
 import type { Server } from '../location.ts';
 import type { ProxyProtocol } from '../request.ts';
@@ -16,8 +16,8 @@ export interface AddressConf {
   readonly http2: boolean;
   /** How the address is printed, for the log. */
   readonly text: string;
-  /** For `listen ... ssl`: what TLS offers where a server is asked for. */
-  readonly tls: ((server: Server) => TlsSettings) | undefined;
+  /** `listen ... ssl`. */
+  readonly tls: boolean;
 }
 
 /** What `debug_connection` asks about a client. */
@@ -42,7 +42,9 @@ export interface ClientFacts extends Served, DebugClient {
   readonly localAddress: string;
   readonly localPort: number;
   readonly secure: boolean;
-  readonly tls: TlsSession | undefined;
+  readonly tls: TlsConnection | undefined;
+  /** The name that the client asked for in the handshake, when a server has it; '' otherwise. */
+  readonly sniHost: string;
   /** When the connection was made, on the clock of `monotonic`, ms. */
   readonly started: number;
   readonly proxyProtocol: ProxyProtocol | undefined;

@@ -5,6 +5,7 @@ import { finalize } from '../finalize.ts';
 import { runPhases } from '../phases.ts';
 import { Request } from '../request.ts';
 import { logHead, logOf, logRequest } from '../request-log.ts';
+import { refusedByTls } from '../verify-client.ts';
 import type { Field } from './field.ts';
 import { type FrameHandler, FrameReader } from './frame-reader.ts';
 import {
@@ -281,13 +282,16 @@ export class FrameIntake implements FrameHandler, FieldSink, ServerChoice {
     }
     this.session.guard.payload += request.requestLength;
     if (logOf(request).level >= DEBUG) logHead(request);
+    const { tls, sniHost } = this.session.client;
+    if (tls && refusedByTls(request, tls, sniHost)) return;
     runPhases(request);
   }
 
   chooseServer(request: Request, host: string): number {
     const { names } = this.session.client.address;
     if (names.single) return 0;
-    const server = names.find(host, request, this.session.server);
+    const fallback = host === '' ? this.session.server : names.fallback;
+    const server = names.find(host, request, fallback);
     request.server = server;
     request.location = server.location;
     return 0;

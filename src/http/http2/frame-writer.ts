@@ -18,11 +18,7 @@ export class FrameWriter {
   #buffer: Buffer | undefined = undefined;
   #used = 0;
 
-  constructor(
-    readonly connection: Connection,
-    /** Written bytes stay in use after the call, as with TLS: buffers are not used again. */
-    readonly keeps: boolean,
-  ) {}
+  constructor(readonly connection: Connection) {}
 
   /** Something waits for `flush`. */
   get pending(): boolean {
@@ -87,13 +83,9 @@ export class FrameWriter {
     const used = buffer.subarray(0, this.#used);
     this.#buffer = undefined;
     this.#used = 0;
-    if (this.keeps) {
-      connection.writeBytes(Buffer.from(used));
-    } else {
-      connection.writeBytes(used);
-      // Not taken at once: the bytes must stay as they are.
-      if (connection.queued > 0) return;
-    }
+    connection.writeBytes(used);
+    // Not taken at once: the bytes must stay as they are.
+    if (connection.queued > 0) return;
     if (spare.length < MOST_SPARE) spare.push(buffer);
   }
 }

@@ -26,9 +26,8 @@ export class SendSide {
     readonly connection: Connection,
     readonly guard: FloodGuard,
     readonly chunkOf: (location: Location) => number,
-    keeps: boolean,
   ) {
-    this.writer = new FrameWriter(connection, keeps);
+    this.writer = new FrameWriter(connection);
   }
 
   /** The connection takes nothing more for now. */

@@ -5,7 +5,6 @@
 import { INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
-import { TlsConnection } from '../../net/tls.ts';
 import type { ClientFacts, ClientHost } from '../http1/host.ts';
 import type { Location, Server } from '../location.ts';
 import { FloodGuard } from './flood-guard.ts';
@@ -86,7 +85,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
     this.mostStreams = rules.streams(server);
     this.preread = rules.preread(server);
     this.guard = new FloodGuard(this.mostStreams);
-    this.send = new SendSide(connection, this.guard, rules.chunk, connection instanceof TlsConnection);
+    this.send = new SendSide(connection, this.guard, rules.chunk);
     this.#intake = new FrameIntake(this);
   }
 

@@ -2,7 +2,7 @@
 import type { ErrorLog } from '../../log/error-log.ts';
 import { INFO } from '../../log/levels.ts';
 import { Timer, type TimerOwner } from '../../net/timers.ts';
-import type { TlsSession } from '../../net/tls.ts';
+import type { TlsConnection } from '../../tls/connection.ts';
 import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
@@ -70,7 +70,7 @@ export class Http2Stream implements Stream, TimerOwner {
   get secure(): boolean {
     return this.session.client.secure;
   }
-  get tls(): TlsSession | undefined {
+  get tls(): TlsConnection | undefined {
     return this.session.client.tls;
   }
   get started(): number {

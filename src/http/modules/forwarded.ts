@@ -11,7 +11,7 @@ export interface Endpoint {
 
 /** `192.0.2.1`, `192.0.2.1:80`, `::1`, `[::1]`, `[::1]:80`; undefined when it is none of these (ngx_parse_addr_port). */
 export const parseEndpoint = (text: string): Endpoint | undefined => {
-  const bare = addressBytes(text) ?? addressBytes(/^\[(.*:.*)\]$/.exec(text)?.[1] ?? '');
+  const bare = addressBytes(text) ?? addressBytes(/^\[(.*)\]$/.exec(text)?.[1] ?? '');
   if (bare) return { bytes: bare, port: 0 };
   const match = /^(?:\[([^\]]*)\]|([^:[]*)):(\d+)$/.exec(text);
   const bytes = addressBytes(match?.[1] ?? match?.[2] ?? '');

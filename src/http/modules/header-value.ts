@@ -41,6 +41,7 @@ export const lineValue = (lines: readonly string[], wanted: string): Value => {
 
 /** The value of a cookie by its name in any case (`name=value`, several divided by `;`). */
 export const cookieValue = (headers: HeadersIn, name: string): Value => {
+  if (name === '') return undefined;
   const { names, values } = headers;
   for (let i = 0; i < names.length; i++) {
     if (names[i]?.lower !== 'cookie') continue;

@@ -94,7 +94,7 @@ const targetOf = (args: Args, build: HttpBuild, options: Options): Sink | Templa
   const word = wordAt(args, 0);
   if (word.text.startsWith('syslog:')) {
     if (options.buffer > 0) args.fail('logs to syslog cannot be buffered');
-    const spec = parseSyslog(word.text, (reason) => args.fail(reason));
+    const spec = parseSyslog(word.text, (reason) => args.fail(reason), args.scope.load.addresses);
     return sinkFor(build, { target: { kind: 'syslog', ...spec }, buffer: 0, flush: 0, gzip: 0 });
   }
   const path = logPath(word.text, args.scope.load.prefix);
@@ -103,6 +103,13 @@ const targetOf = (args: Args, build: HttpBuild, options: Options): Sink | Templa
     return build.template(path, args.place);
   }
   return sinkFor(build, { target: { kind: 'file', path }, ...checkBuffering(args, path, options) });
+};
+
+/** The first format of that name, in any case. */
+const formatNamed = (formats: ReadonlyMap<string, LogLine>, name: string): LogLine | undefined => {
+  const lower = name.toLowerCase();
+  for (const [own, line] of formats) if (own.toLowerCase() === lower) return line;
+  return undefined;
 };
 
 const accessLog: Parser<AccessLogs> = {
@@ -116,7 +123,7 @@ const accessLog: Parser<AccessLogs> = {
       return { ...own, off: true };
     }
     const name = args.texts[1] ?? 'combined';
-    const line = args.scope.need(FORMATS).get(name.toLowerCase());
+    const line = formatNamed(args.scope.need(FORMATS), name);
     if (!line) return args.fail(`unknown log format "${name}"`, args.words[1]);
     const options = optionsOf(args);
     const target = targetOf(args, build, options);
@@ -174,8 +181,8 @@ export const logModule = httpModule({
       run(args) {
         const formats = args.scope.need(FORMATS);
         const name = wordAt(args, 0).text;
-        if (formats.has(name.toLowerCase())) args.fail(`duplicate "log_format" name "${name}"`);
-        formats.set(name.toLowerCase(), compileFormat(args, args.scope.need(HTTP)));
+        if (formats.has(name)) args.fail(`duplicate "log_format" name "${name}"`);
+        formats.set(name, compileFormat(args, args.scope.need(HTTP)));
       },
     }),
     access_log: directive<AccessLogs | undefined>(accessLog as Parser<AccessLogs | undefined>, {

@@ -1,100 +1,108 @@
-/** The OpenSSL context of a server: its certificates, protocols, ciphers and curves. */
-import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
-import { ConfError } from '../../config/contract.ts';
-import { opensslText } from '../../net/tls.ts';
-import { type KeyPair, readPair, readParameters } from './ssl-files.ts';
+/** A server's TLS context from its directives, in nginx's order, with nginx's errors. */
+import { absolute, type KeyValue } from '../../config/parsers.ts';
+import { TlsContext } from '../../tls/context.ts';
+import { PemError } from '../../tls/pem.ts';
+import type { TicketKey } from '../../tls/tickets.ts';
+import type { Template } from '../template.ts';
+import type { VERIFY } from '../tls.ts';
+import type { LoadedObjects } from './ssl-objects.ts';
+import type { CertificateCacheConf, SessionCacheConf } from './ssl-parsers.ts';
 
 /** What the directives of a server say. */
 export interface ContextConf {
-  readonly certificates: readonly string[];
-  readonly keys: readonly string[];
+  readonly certificates: readonly Template[];
+  readonly keys: readonly Template[];
+  /** Some name holds a variable. */
+  readonly dynamic: boolean;
+  readonly certificateCache: CertificateCacheConf | undefined;
   readonly passwords: readonly string[];
+  readonly compression: boolean;
   readonly protocols: readonly string[];
   readonly ciphers: string;
   readonly preferServerCiphers: boolean;
   readonly curves: string;
   readonly dhparam: string;
+  readonly fragment: number;
+  readonly verify: keyof typeof VERIFY;
+  readonly verifyDepth: number;
+  readonly clientCertificate: string;
+  readonly trustedCertificate: string;
+  readonly crl: string;
+  readonly sessionCache: SessionCacheConf;
   readonly tickets: boolean;
+  readonly ticketKeys: readonly TicketKey[];
   /** Seconds. */
   readonly sessionTimeout: number;
+  readonly earlyData: boolean;
+  readonly commands: readonly KeyValue[];
+  readonly rejects: boolean;
   /** What relative names of files are in. */
   readonly base: string;
+  warn(reason: string): void;
 }
 
-const {
-  SSL_OP_CIPHER_SERVER_PREFERENCE,
-  SSL_OP_NO_COMPRESSION,
-  SSL_OP_NO_RENEGOTIATION,
-  SSL_OP_NO_TICKET,
-  SSL_OP_NO_TLSv1,
-  SSL_OP_NO_TLSv1_1,
-  SSL_OP_NO_TLSv1_2,
-  SSL_OP_NO_TLSv1_3,
-} = constants;
-/** A client that goes without close_notify is no error (SSL_OP_IGNORE_UNEXPECTED_EOF, not among Node's constants). */
-const IGNORE_UNEXPECTED_EOF = 0x80;
+/** The same for servers that say the same. */
+export const contextId = (conf: ContextConf): string =>
+  JSON.stringify({
+    ...conf,
+    certificates: conf.certificates.map(({ source }) => source),
+    keys: conf.keys.map(({ source }) => source),
+    sessionCache: [conf.sessionCache.builtin, conf.sessionCache.zone?.name],
+    ticketKeys: conf.ticketKeys.map(({ name }) => name.toString('hex')),
+  });
 
-const WITHOUT: readonly (readonly [protocol: string, option: number])[] = [
-  ['TLSv1', SSL_OP_NO_TLSv1],
-  ['TLSv1.1', SSL_OP_NO_TLSv1_1],
-  ['TLSv1.2', SSL_OP_NO_TLSv1_2],
-  ['TLSv1.3', SSL_OP_NO_TLSv1_3],
-];
+const constantOf = ({ constant }: Template): string => constant ?? '';
 
-/** OpenSSL keeps the suites of TLS 1.3 apart and `ssl_ciphers` does not touch them; Node wants them in one list. */
-const TLS13 = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
-
-const optionsOf = (conf: ContextConf): number => {
-  let options = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | IGNORE_UNEXPECTED_EOF;
-  for (const [protocol, option] of WITHOUT) if (!conf.protocols.includes(protocol)) options |= option;
-  if (conf.preferServerCiphers) options |= SSL_OP_CIPHER_SERVER_PREFERENCE;
-  if (!conf.tickets) options |= SSL_OP_NO_TICKET;
-  return options;
+/** Throws PemError. */
+const checkPairs = ({ certificates, keys }: ContextConf): void => {
+  const last = certificates.at(-1);
+  if (last && keys.length < certificates.length)
+    throw new PemError(`no "ssl_certificate_key" is defined for certificate "${last.source}"`);
 };
 
-const pairsOf = (conf: ContextConf): readonly KeyPair[] =>
-  conf.certificates.map((certificate, index) =>
-    readPair(certificate, conf.keys[index] ?? '', conf.base, conf.passwords),
-  );
-
-/** Runs what may fail for `call`, OpenSSL's function. */
-const attempt = <T>(call: string, run: () => T): T => {
-  try {
-    return run();
-  } catch (error) {
-    const reason = error instanceof Error ? opensslText(error) : '';
-    throw new ConfError(`${call} failed${reason === '' ? '' : ` (SSL: ${reason})`}`, undefined);
+const addCertificates = (context: TlsContext, conf: ContextConf, objects: LoadedObjects): void => {
+  if (conf.dynamic) {
+    context.chooseCertificates(conf.certificates.map(({ source }) => source));
+    return;
   }
+  for (const [index, certificate] of conf.certificates.entries()) {
+    const key = conf.keys[index];
+    if (key) context.addPair(objects.pair(constantOf(certificate), constantOf(key), conf.passwords));
+  }
+  if (conf.compression && conf.certificates.length > 0)
+    conf.warn('"ssl_certificate_compression" is not supported on this platform, ignored');
 };
 
-/** Makes the context. Throws in nginx's words for what is wrong, without a place. */
-export const makeContext = (conf: ContextConf): SecureContext => {
-  const { certificates, keys, ciphers, curves } = conf;
-  if (keys.length < certificates.length) {
-    throw new ConfError(
-      `no "ssl_certificate_key" is defined for certificate "${certificates.at(-1)}"`,
-      undefined,
-    );
+const askClients = (context: TlsContext, conf: ContextConf, objects: LoadedObjects): void => {
+  const { verify, verifyDepth, clientCertificate, trustedCertificate } = conf;
+  const load = (name: string) => (name === '' ? [] : objects.authorities(name));
+  if (verify !== 'off') {
+    if (verify !== 'optional_no_ca' && clientCertificate === '' && trustedCertificate === '')
+      throw new PemError('no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client');
+    context.askForCertificate(load(clientCertificate), verifyDepth);
   }
-  attempt(`SSL_CTX_set_cipher_list("${ciphers}")`, () => createSecureContext({ ca: [], ciphers }));
-  const pairs = pairsOf(conf);
-  const dhparam = conf.dhparam === '' ? undefined : readParameters(conf.dhparam, conf.base);
-  attempt(`SSL_CTX_set1_curves_list("${curves}")`, () => createSecureContext({ ca: [], ecdhCurve: curves }));
-  return attempt('SSL_CTX_new()', () =>
-    createSecureContext({
-      // No client's certificate is asked for: without authorities Node need not load its own.
-      ca: [],
-      cert: pairs.map(({ certificate }) => certificate),
-      key: pairs.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' })),
-      ciphers: `${TLS13}:${ciphers}`,
-      ecdhCurve: curves,
-      minVersion: 'TLSv1',
-      maxVersion: 'TLSv1.3',
-      secureOptions: optionsOf(conf),
-      sessionIdContext: 'HTTP',
-      sessionTimeout: conf.sessionTimeout,
-      ...(dhparam === undefined ? {} : { dhparam }),
-    }),
+  context.trust(load(trustedCertificate), verifyDepth);
+  if (conf.crl !== '') context.addCrls(objects.crls(conf.crl));
+};
+
+/** Makes the context. Throws PemError. */
+export const makeContext = (conf: ContextConf, objects: LoadedObjects): TlsContext => {
+  checkPairs(conf);
+  const context = new TlsContext(conf.protocols);
+  context.setCiphers(conf.ciphers, conf.preferServerCiphers);
+  addCertificates(context, conf, objects);
+  askClients(context, conf, objects);
+  if (conf.dhparam !== '') context.setDhParameters(absolute(conf.base, conf.dhparam));
+  if (conf.curves !== 'auto') context.setCurves(conf.curves);
+  const { builtin = 'none', zone } = conf.sessionCache;
+  context.setSessions(builtin, zone !== undefined, conf.sessionTimeout);
+  if (!conf.tickets) context.withoutTickets();
+  const [first] = conf.ticketKeys;
+  if (first) context.setTicketKeys({ current: () => conf.ticketKeys });
+  if (conf.earlyData) context.takeEarlyData();
+  context.configure(
+    conf.commands.map(({ key, value }) => [key, value] as const),
+    (name) => absolute(conf.base, name),
   );
+  return context;
 };

@@ -1,154 +1,194 @@
-/** TLS to clients: certificates, protocols and ciphers of a server (ngx_http_ssl). */
-import type { SecureContext } from 'node:tls';
-import { ConfError, type Context, directive, type Parser, type Place } from '../../config/contract.ts';
-import { parseNumber, parseSize } from '../../config/numbers.ts';
-import { absolute, flag, sec, size, str, wordAt, wordsOf } from '../../config/parsers.ts';
-import type { TlsSession, TlsSettings } from '../../net/tls.ts';
-import { errorText } from '../../platform/errno.ts';
+/** TLS to clients: certificates, protocols, sessions and client certificates of a server (ngx_http_ssl). */
+import { ConfError, type Context, directive, type Place, type Scope } from '../../config/contract.ts';
+import { enumOf, flag, type KeyValue, keyValue, num, sec, size, str, wordsOf } from '../../config/parsers.ts';
+import { SessionStore, StoreKeys } from '../../tls/session-store.ts';
+import { fixedKeys, type TicketKey } from '../../tls/tickets.ts';
+import type { Zone } from '../../zone/zones.ts';
 import { HTTP, type HttpBuild } from '../build.ts';
-import type { Server } from '../location.ts';
 import { httpModule } from '../module.ts';
-import type { VariableDefinition } from '../variables.ts';
-import { type ContextConf, makeContext } from './ssl-context.ts';
-import { readPasswords } from './ssl-files.ts';
+import type { Template } from '../template.ts';
+import { type HttpTls, NO_TLS, VERIFY } from '../tls.ts';
+import { certifier } from './ssl-certify.ts';
+import { type ContextConf, contextId, makeContext } from './ssl-context.ts';
+import { asConfError, LoadedObjects, NamedObjects } from './ssl-objects.ts';
+import {
+  type CertificateCacheConf,
+  certificateCache,
+  names,
+  passwords,
+  type SessionCacheConf,
+  sessionCache,
+  ticketKeys,
+} from './ssl-parsers.ts';
+import { ticketSecret, ticketSecretZone } from './ssl-secret.ts';
+import { sslVariables } from './ssl-variables.ts';
 
 const SERVER: readonly Context[] = ['http', 'server'];
-/** The smallest shared session cache: eight pages of memory. */
-const SMALLEST_CACHE = 8 * 4096;
 
-const files: Parser<readonly string[]> = {
-  arity: 1,
-  repeats: true,
-  parse(args, own = []) {
-    const word = wordAt(args, 0);
-    if (word.text.includes('$') && !word.text.startsWith('data:')) {
-      args.fail(
-        'variables in "ssl_certificate" and "ssl_certificate_key" directives are not supported on this platform',
-        word,
-      );
-    }
-    return [...own, word.text];
-  },
+/** What an http block has made of its servers' directives. */
+interface Made {
+  readonly objects: LoadedObjects;
+  /** Servers that say the same share a context. */
+  readonly servers: Map<string, { readonly conf: ContextConf; readonly tls: HttpTls }>;
+  readonly secret: Zone;
+}
+const made = new WeakMap<HttpBuild, Made>();
+
+const madeIn = (build: HttpBuild, scope: Scope): Made => {
+  const known = made.get(build) ?? {
+    objects: new LoadedObjects(scope.load),
+    servers: new Map(),
+    secret: ticketSecretZone(scope),
+  };
+  made.set(build, known);
+  return known;
 };
 
-const passwords: Parser<readonly string[]> = {
-  arity: 1,
-  parse(args) {
-    const word = wordAt(args, 0);
-    const path = absolute(args.scope.load.confPrefix, word.text);
-    try {
-      return readPasswords(path);
-    } catch (error) {
-      return args.fail(`open() "${path}" failed (${errorText(error)})`, word);
-    }
-  },
-};
-
-/** `off`, `none`, `builtin[:N]`, `shared:NAME:SIZE`: checked; sessions are resumed by tickets. */
-const sessionCache: Parser<readonly string[]> = {
-  arity: [1, 2],
-  parse(args) {
-    for (const word of args.words) {
-      const { text } = word;
-      if (text === 'off' || text === 'none' || text === 'builtin') continue;
-      if (text.startsWith('builtin:') && parseNumber(text.slice(8)) !== undefined) continue;
-      const shared = /^shared:[^:]+:(.*)$/.exec(text);
-      const bytes = shared ? parseSize(shared[1] ?? '') : undefined;
-      if (bytes === undefined) return args.fail(`invalid session cache "${text}"`, word);
-      if (bytes < SMALLEST_CACHE) args.fail(`session cache "${text}" is too small`, word);
-    }
-    return args.texts;
-  },
-};
-
-/** Servers that say the same share a context; a map for each http block. */
-const contexts = new WeakMap<HttpBuild, Map<string, SecureContext>>();
-
-/** nginx names no line where a file is at fault; `at` is for the caret. */
-const make = (conf: ContextConf, at: Place | undefined): SecureContext => {
+const serverOf = (conf: ContextConf, objects: LoadedObjects, at: Place | undefined): HttpTls => {
+  let context: HttpTls['context'];
   try {
-    return makeContext(conf);
+    context = makeContext(conf, objects);
   } catch (error) {
-    throw error instanceof ConfError ? new ConfError(error.reason, undefined, at) : error;
+    const reason = asConfError(error);
+    throw reason instanceof ConfError ? new ConfError(reason.reason, undefined, at) : reason;
+  }
+  const named = new NamedObjects(conf.base, conf.certificateCache);
+  return {
+    context,
+    fragment: conf.fragment,
+    rejects: conf.rejects,
+    verify: VERIFY[conf.verify],
+    certify: conf.dynamic ? certifier(conf.certificates, conf.keys, conf.passwords, named) : undefined,
+    examine: undefined,
+  };
+};
+
+/** Keys and sessions that workers share are there once the process has its zones. */
+const shareSessions = ({ servers, secret }: Made): void => {
+  const stores = new Map<Zone, SessionStore>();
+  for (const [id, { conf, tls }] of servers) {
+    const { context } = tls;
+    if (!context) continue;
+    const { zone } = conf.sessionCache;
+    if (zone) {
+      const store = stores.get(zone) ?? new SessionStore(zone.memory);
+      stores.set(zone, store);
+      context.store = store;
+      if (conf.ticketKeys.length === 0) context.setTicketKeys(new StoreKeys(store, conf.sessionTimeout));
+    } else if (conf.ticketKeys.length === 0) {
+      context.setFixedKeys(fixedKeys(ticketSecret(secret.memory), id));
+    }
   }
 };
 
-const contextOf = (build: HttpBuild, conf: ContextConf, at: Place | undefined): SecureContext => {
-  const known = contexts.get(build) ?? new Map<string, SecureContext>();
-  contexts.set(build, known);
-  const identity = JSON.stringify(conf);
-  const context = known.get(identity) ?? make(conf, at);
-  known.set(identity, context);
-  return context;
-};
+const hasCertificate = (scope: Scope, build: HttpBuild): boolean =>
+  scope.set.has('ssl_certificate') || build.scope.set.has('ssl_certificate');
 
-const ofSession = (get: (session: TlsSession) => string): VariableDefinition => ({
-  get: ({ stream: { tls } }) => (tls ? get(tls) || undefined : undefined),
-});
+const rejects = (scope: Scope, build: HttpBuild): boolean => {
+  const { ssl_reject_handshake: own } = scope.own.get(sslModule) ?? {};
+  const { ssl_reject_handshake: around } = build.scope.own.get(sslModule) ?? {};
+  return (own ?? around) === true;
+};
 
 export const sslModule = httpModule({
   name: 'http_ssl',
   directives: {
-    ssl_certificate: directive<readonly string[]>(files, { in: SERVER, initial: [] }),
-    ssl_certificate_key: directive<readonly string[]>(files, { in: SERVER, initial: [] }),
+    ssl_certificate: directive<readonly Template[]>(names, { in: SERVER, initial: [] }),
+    ssl_certificate_key: directive<readonly Template[]>(names, { in: SERVER, initial: [] }),
+    ssl_certificate_cache: directive<CertificateCacheConf | undefined>(certificateCache, {
+      in: SERVER,
+      initial: undefined,
+    }),
     ssl_password_file: directive<readonly string[]>(passwords, { in: SERVER, initial: [] }),
+    ssl_certificate_compression: directive(flag, { in: SERVER, initial: false }),
+    ssl_dhparam: directive(str, { in: SERVER, initial: '' }),
+    ssl_ecdh_curve: directive(str, { in: SERVER, initial: 'auto' }),
     ssl_protocols: directive<readonly string[]>(
       wordsOf('SSLv2', 'SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'),
-      {
-        in: SERVER,
-        initial: ['TLSv1.2', 'TLSv1.3'],
-      },
+      { in: SERVER, initial: ['TLSv1.2', 'TLSv1.3'] },
     ),
     ssl_ciphers: directive(str, { in: SERVER, initial: 'HIGH:!aNULL:!MD5' }),
-    ssl_prefer_server_ciphers: directive(flag, { in: SERVER, initial: false }),
-    ssl_ecdh_curve: directive(str, { in: SERVER, initial: 'auto' }),
-    ssl_dhparam: directive(str, { in: SERVER, initial: '' }),
     ssl_buffer_size: directive(size, { in: SERVER, initial: 16384 }),
-    ssl_session_cache: directive<readonly string[]>(sessionCache, { in: SERVER, initial: ['none'] }),
+    ssl_verify_client: directive<keyof typeof VERIFY>(enumOf('off', 'on', 'optional', 'optional_no_ca'), {
+      in: SERVER,
+      initial: 'off',
+    }),
+    ssl_verify_depth: directive(num(), { in: SERVER, initial: 1 }),
+    ssl_client_certificate: directive(str, { in: SERVER, initial: '' }),
+    ssl_trusted_certificate: directive(str, { in: SERVER, initial: '' }),
+    ssl_crl: directive(str, { in: SERVER, initial: '' }),
+    ssl_prefer_server_ciphers: directive(flag, { in: SERVER, initial: false }),
+    ssl_session_cache: directive<SessionCacheConf>(sessionCache, {
+      in: SERVER,
+      initial: { builtin: undefined, zone: undefined },
+      merge: (own, outer) => ({
+        builtin: own?.builtin ?? outer.builtin,
+        zone: own?.zone ?? outer.zone,
+      }),
+    }),
     ssl_session_tickets: directive(flag, { in: SERVER, initial: true }),
+    ssl_session_ticket_key: directive<readonly TicketKey[]>(ticketKeys, { in: SERVER, initial: [] }),
     ssl_session_timeout: directive(sec, { in: SERVER, initial: 300 }),
+    ssl_early_data: directive(flag, { in: SERVER, initial: false }),
+    ssl_conf_command: directive<readonly KeyValue[]>(keyValue, { in: SERVER, initial: [] }),
+    ssl_reject_handshake: directive(flag, { in: SERVER, initial: false }),
   },
-  variables: {
-    ssl_protocol: ofSession(({ protocol }) => protocol),
-    ssl_cipher: ofSession(({ cipher }) => cipher),
-    ssl_server_name: ofSession(({ serverName }) => serverName),
-    ssl_alpn_protocol: ofSession(({ alpn }) => alpn),
-    ssl_session_reused: ofSession(({ reused }) => (reused ? 'r' : '.')),
-  },
+  variables: sslVariables,
   complete(build) {
-    for (const { listen, fallback } of build.addresses.values()) {
-      if (!listen.ssl || [fallback.scope, build.scope].some(({ set }) => set.has('ssl_certificate')))
-        continue;
-      throw new ConfError(
-        'no "ssl_certificate" is defined for the "listen ... ssl" directive',
-        fallback.scope.place,
-      );
+    for (const { listen, fallback, servers } of build.addresses.values()) {
+      if (!listen.ssl || hasCertificate(fallback.scope, build)) continue;
+      for (const { scope } of rejects(fallback.scope, build) ? servers : [fallback]) {
+        if (hasCertificate(scope, build) || rejects(scope, build)) continue;
+        const reason = 'no "ssl_certificate" is defined for the "listen ... ssl" directive';
+        throw new ConfError(reason, scope.place);
+      }
     }
   },
-  derive(conf, scope): { readonly tls: TlsSettings | undefined } {
-    if (conf.ssl_certificate.length === 0) return { tls: undefined };
+  derive(conf, scope): { readonly tls: HttpTls } {
+    if (conf.ssl_certificate.length === 0 && !conf.ssl_reject_handshake) {
+      // Requests may come to it by a handshake of the default server's.
+      return { tls: { ...NO_TLS, verify: VERIFY[conf.ssl_verify_client] } };
+    }
     const build = scope.need(HTTP);
     const at = scope.set.get('ssl_certificate') ?? build.scope.set.get('ssl_certificate');
     const settings: ContextConf = {
       certificates: conf.ssl_certificate,
       keys: conf.ssl_certificate_key,
+      dynamic: [...conf.ssl_certificate, ...conf.ssl_certificate_key].some(
+        ({ constant }) => constant === undefined,
+      ),
+      certificateCache: conf.ssl_certificate_cache,
       passwords: conf.ssl_password_file,
+      compression: conf.ssl_certificate_compression,
       protocols: conf.ssl_protocols,
       ciphers: conf.ssl_ciphers,
       preferServerCiphers: conf.ssl_prefer_server_ciphers,
       curves: conf.ssl_ecdh_curve,
       dhparam: conf.ssl_dhparam,
+      fragment: conf.ssl_buffer_size,
+      verify: conf.ssl_verify_client,
+      verifyDepth: conf.ssl_verify_depth,
+      clientCertificate: conf.ssl_client_certificate,
+      trustedCertificate: conf.ssl_trusted_certificate,
+      crl: conf.ssl_crl,
+      sessionCache: conf.ssl_session_cache,
       tickets: conf.ssl_session_tickets,
+      ticketKeys: conf.ssl_session_ticket_key,
       sessionTimeout: conf.ssl_session_timeout,
+      earlyData: conf.ssl_early_data,
+      commands: conf.ssl_conf_command,
+      rejects: conf.ssl_reject_handshake,
       base: scope.load.confPrefix,
+      warn: (reason) => scope.load.warn(reason),
     };
-    return { tls: { context: contextOf(build, settings, at), fragment: conf.ssl_buffer_size } };
+    const { objects, servers } = madeIn(build, scope);
+    const id = contextId(settings);
+    const known = servers.get(id) ?? { conf: settings, tls: serverOf(settings, objects, at) };
+    servers.set(id, known);
+    return { tls: known.tls };
+  },
+  prepare(build) {
+    const known = made.get(build);
+    if (known) shareSessions(known);
   },
 });
-
-/** What TLS connections to an address offer where `server` is asked for; its default server's where that has no certificate. */
-export const tlsOf = (server: Server, fallback: Server): TlsSettings => {
-  const settings = server.location.confOf(sslModule).tls ?? fallback.location.confOf(sslModule).tls;
-  if (!settings) throw new Error(`no certificate for server "${fallback.name}"`);
-  return settings;
-};

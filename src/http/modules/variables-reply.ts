@@ -36,14 +36,17 @@ const contentType = ({ out, headerSent }: Request): Value => {
     : out.contentType;
 };
 
+/** In nginx nothing is kept any more by the time of the log, unless the value was asked for before. */
+const isKept = ({ keepAlive, finished }: Request): boolean => keepAlive && !finished;
+
 const connection = (request: Request): string => {
   if (request.out.status === 101) return 'upgrade';
-  return request.keepAlive ? 'keep-alive' : 'close';
+  return isKept(request) ? 'keep-alive' : 'close';
 };
 
 const keepAlive = (request: Request): Value => {
   const seconds = request.location.core.keepalive_timeout.header;
-  return request.keepAlive && seconds > 0 ? `timeout=${seconds}` : undefined;
+  return isKept(request) && seconds > 0 ? `timeout=${seconds}` : undefined;
 };
 
 const filled = (text: string): Value => (text === '' ? undefined : text);

@@ -54,18 +54,18 @@ const contentLength = ({ headers, body }: Request): Value => {
 const requestBody = ({ body }: Request): Value =>
   body && body.length > 0 && !body.file ? Buffer.concat(body.pieces).latin1Slice() : undefined;
 
-/** Bytes a second that the location allows; 0 without a limit. */
-const rateOf = (request: Request): number =>
-  parseSize(request.location.core.limit_rate?.text(request) ?? '0') ?? 0;
-
 const setLimitRate = (request: Request, text: string): void => {
   const rate = parseSize(text);
   if (rate === undefined) logRequest(request, ERROR, `invalid $limit_rate "${text}"`);
   else request.limitRate = rate;
 };
 
-/** Empty, but there, when the target was too bad to be decoded. */
-const uri: VariableDefinition = { get: ({ uri: path, target }) => (target === '' ? present(path) : path) };
+/** Whether the request line could be read, though its target may have been too bad to be decoded. */
+const lineRead = ({ target, requestLength }: Request): boolean => target !== '' || requestLength > 0;
+
+const uri: VariableDefinition = {
+  get: (request) => (request.uri !== '' || lineRead(request) ? request.uri : undefined),
+};
 const args: VariableDefinition = { get: (request) => present(request.args) };
 
 export const requestVariables: Definitions = {
@@ -117,11 +117,12 @@ export const requestVariables: Definitions = {
   request_port: { get: ({ headers }) => (headers.port > 0 ? `${headers.port}` : '') },
   is_request_port: { get: ({ headers }) => (headers.port > 0 ? ':' : '') },
   server_name: { get: (request) => request.server.name },
-  server_protocol: { get: (request) => (request.target === '' ? undefined : protocolOf(request)) },
+  server_protocol: { get: (request) => (lineRead(request) ? protocolOf(request) : undefined) },
   remote_user: { get: (request) => basicCredentials(request.headers)?.user },
   limit_rate: {
     changeable: true,
-    get: (request) => `${request.limitRate >= 0 ? request.limitRate : rateOf(request)}`,
+    // What the location says is not known before the reply begins.
+    get: (request) => `${Math.max(0, request.limitRate)}`,
     set: setLimitRate,
   },
 };

@@ -19,6 +19,7 @@ const parse = (text: string, own?: ErrorLogConf, context: Context = 'main'): Err
     confPrefix: '/srv/conf/',
     builtIn: builtInPaths('/srv/'),
     testing: true,
+    object: () => undefined,
     addresses: () => [],
     warn: () => {},
   };

@@ -9,6 +9,7 @@ import { parseSyslog, type SyslogSpec } from '../../../src/log/syslog-spec.ts';
 const fail = (reason: string): never => {
   throw new Error(reason);
 };
+const lookup = (name: string): readonly string[] => (name === 'log.example.com' ? ['192.0.2.7'] : []);
 const plain: SyslogSpec = {
   server: '127.0.0.1',
   address: '127.0.0.1',
@@ -24,7 +25,7 @@ const accepted: readonly (readonly [text: string, spec: SyslogSpec])[] = [
   ['syslog:server=[::1]:12345', { ...plain, server: '[::1]:12345', address: '::1', port: 12345 }],
   [
     'syslog:server=log.example.com:1',
-    { ...plain, server: 'log.example.com:1', address: 'log.example.com', port: 1 },
+    { ...plain, server: 'log.example.com:1', address: '192.0.2.7', port: 1 },
   ],
   [
     'syslog:nohostname,tag=web_1,severity=warn,facility=mail,server=unix:/dev/log',
@@ -52,14 +53,15 @@ const refused: readonly (readonly [text: string, message: string])[] = [
   ['syslog:server=a,port=1', 'unknown syslog parameter "port=1"'],
   ['syslog:server=a,', 'unknown syslog parameter ""'],
   ['syslog:server=a:0', 'invalid port in syslog server "a:0"'],
+  ['syslog:server=none.example', 'host not found in syslog server "none.example"'],
   ['syslog:server=', 'no host in syslog server ""'],
 ];
 
 describe('syslog parameters', () => {
   for (const [text, spec] of accepted)
-    it(`reads ${text}`, () => assert.deepEqual(parseSyslog(text, fail), spec));
+    it(`reads ${text}`, () => assert.deepEqual(parseSyslog(text, fail, lookup), spec));
   for (const [text, message] of refused) {
-    it(`refuses ${text}`, () => assert.throws(() => parseSyslog(text, fail), { message }));
+    it(`refuses ${text}`, () => assert.throws(() => parseSyslog(text, fail, lookup), { message }));
   }
 });
 

@@ -42,8 +42,10 @@ describe('main and events directives', () => {
       priority: 0,
       shutdownTimeout: 0,
       workingDirectory: undefined,
+      inheritObjects: true,
       environment: [],
       connections: 512,
+      transparent: false,
     });
   });
 

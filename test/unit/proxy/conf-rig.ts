@@ -30,6 +30,7 @@ export class ConfRig {
     confPrefix: '/prefix/',
     builtIn: builtInPaths('/prefix/'),
     testing: true,
+    object: () => undefined,
     addresses: () => [],
     warn: (reason) => this.warnings.push(reason),
   };

@@ -1,0 +1,66 @@
+/** Certificates by variables (`ssl_certificate $ssl_server_name.pem`): chosen in the handshake. */
+import { ERROR } from '../../log/levels.ts';
+import type { TlsConnection } from '../../tls/connection.ts';
+import { lastError, takeErrors } from '../../tls/errors.ts';
+import { openssl } from '../../tls/openssl.ts';
+import { PemError, withStack } from '../../tls/pem.ts';
+import type { Request } from '../request.ts';
+import { logRequest } from '../request-log.ts';
+import type { Template } from '../template.ts';
+import { clearErrors, type NamedObjects } from './ssl-objects.ts';
+
+const CTRL_CHAIN = 88;
+const ERR_LIB_X509 = 11;
+const KEY_VALUES_MISMATCH = 116;
+
+const failed = (call: string, name: string): never => {
+  throw new PemError(`${call}("${name}") failed${takeErrors()}`);
+};
+
+const isMismatch = (): boolean => {
+  const { library, reason } = lastError();
+  return library === ERR_LIB_X509 && reason === KEY_VALUES_MISMATCH;
+};
+
+/** Gives a connection one certificate and its key. Throws PemError. */
+const use = (
+  objects: NamedObjects,
+  ssl: number,
+  certificate: string,
+  key: string,
+  passwords: readonly string[],
+): void => {
+  const library = openssl();
+  for (let fresh = false; ; fresh = true) {
+    const [first, ...rest] = objects.chain(certificate);
+    if (library.SSL_use_certificate(ssl, first?.at ?? 0) === 0) failed('SSL_use_certificate', certificate);
+    if (withStack(rest, (stack) => library.SSL_ctrl(ssl, CTRL_CHAIN, 1, stack)) === 0)
+      failed('SSL_set0_chain', certificate);
+    if (library.SSL_use_PrivateKey(ssl, objects.key(key, passwords).at) !== 0) return;
+    if (fresh || !isMismatch()) failed('SSL_use_PrivateKey', key);
+    clearErrors();
+    objects.forget(certificate, key);
+  }
+};
+
+/** What chooses a server's certificates; it answers false, and logs why, when one can't be had. */
+export const certifier = (
+  certificates: readonly Template[],
+  keys: readonly Template[],
+  passwords: readonly string[],
+  objects: NamedObjects,
+): ((request: Request, connection: TlsConnection) => boolean) => {
+  return (request, connection) => {
+    try {
+      for (const [index, certificate] of certificates.entries()) {
+        const key = keys[index]?.text(request) ?? '';
+        use(objects, connection.ssl, certificate.text(request), key, passwords);
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof PemError)) throw error;
+      logRequest(request, ERROR, `${error.message} while SSL handshaking`);
+      return false;
+    }
+  };
+};

@@ -1,0 +1,46 @@
+/** `ssl_verify_client`: what a request needs of its client's certificate. */
+import { INFO } from '../log/levels.ts';
+import type { TlsConnection } from '../tls/connection.ts';
+import { openssl } from '../tls/openssl.ts';
+import { finalize } from './finalize.ts';
+import type { Request } from './request.ts';
+import { logRequest } from './request-log.ts';
+import { VERIFY } from './tls.ts';
+
+/** Errors of a chain that ends where nobody is trusted (X509_V_ERR_*): `optional_no_ca` passes them. */
+const WITHOUT_AUTHORITY: ReadonlySet<number> = new Set([18, 19, 20, 21, 27]);
+
+const OTHER_NAME = 'client attempted to request the server name different from the one that was negotiated';
+
+/** Ends a request that may not go on: with a status, and a line in the log. */
+const refuse = (request: Request, connection: TlsConnection, status: number, reason: string): true => {
+  if (status !== 421) connection.forgetSession();
+  logRequest(request, INFO, `${reason} while reading client request headers`);
+  finalize(request, status);
+  return true;
+};
+
+/**
+ * Looks at the client's certificate where the request's server asks for one (`ssl_verify_client`), and ends the
+ * request when it may not go on. `negotiated`: the name of the handshake.
+ */
+export const refusedByTls = (request: Request, connection: TlsConnection, negotiated: string): boolean => {
+  const { verify } = request.server.tls;
+  const { ssl } = connection;
+  if (verify === VERIFY.off || ssl === 0) return false;
+  // The certificate was asked for by the rules of another server.
+  if (negotiated !== '' && negotiated !== request.headers.host)
+    return refuse(request, connection, 421, OTHER_NAME);
+  const library = openssl();
+  const result = library.SSL_get_verify_result(ssl);
+  const fails = 'client SSL certificate verify error:';
+  if (result !== 0 && (verify !== VERIFY.optional_no_ca || !WITHOUT_AUTHORITY.has(result))) {
+    const text = library.X509_verify_cert_error_string(result);
+    return refuse(request, connection, 495, `${fails} (${result}:${text})`);
+  }
+  if (verify === VERIFY.on && !connection.peerCertificate)
+    return refuse(request, connection, 496, 'client sent no required SSL certificate');
+  if (connection.objection !== '')
+    return refuse(request, connection, 495, `${fails} ${connection.objection}`);
+  return false;
+};

@@ -1,0 +1,22 @@
+/** Lists of protocols for ALPN (RFC 7301). */
+import { addressOf } from './openssl.ts';
+
+/** Names of protocols in the form of the wire, and where they are in memory. */
+export interface Alpn {
+  readonly bytes: Buffer;
+  readonly at: number;
+}
+
+/** Each name stands behind its length (section 3.1). */
+const listOf = (...names: readonly string[]): Alpn => {
+  const bytes = Buffer.concat(
+    names.map((name) => Buffer.from(`${String.fromCharCode(name.length)}${name}`, 'latin1')),
+  );
+  return { bytes, at: addressOf(bytes) };
+};
+
+let http1: Alpn | undefined;
+let http2: Alpn | undefined;
+
+export const http1Alpn = (): Alpn => (http1 ??= listOf('http/1.1', 'http/1.0', 'http/0.9'));
+export const http2Alpn = (): Alpn => (http2 ??= listOf('h2', 'http/1.1', 'http/1.0', 'http/0.9'));

@@ -1,0 +1,594 @@
+/**
+ * A client's connection turned to TLS. The socket goes on reading into the buffer that all share; OpenSSL decrypts
+ * into another one, and writes to the socket's descriptor itself. What the system does not take at once is
+ * encrypted into memory and queued on the socket, as for any connection.
+ */
+import { INFO } from '../log/levels.ts';
+import { Connection, type ConnectionHandler, READ_SIZE } from '../net/connection.ts';
+import type { Alpn } from './alpn.ts';
+import { enter, type Party } from './callbacks.ts';
+import type { TlsContext } from './context.ts';
+import { levelOfLastError } from './error-levels.ts';
+import { takeErrors } from './errors.ts';
+import { addressOf, copyOf, type OpenSsl, openssl, pointerIn } from './openssl.ts';
+import type { SessionStore } from './session-store.ts';
+import type { TicketKeys } from './tickets.ts';
+
+/** What a server of the configuration offers. */
+export interface TlsServer {
+  /** undefined: the default server's of the address. */
+  readonly context: TlsContext | undefined;
+  /** The most bytes of a record (`ssl_buffer_size`). */
+  readonly fragment: number;
+  /** `ssl_reject_handshake`. */
+  readonly rejects: boolean;
+  /** The response to send along when a client asks for it (`ssl_stapling`). */
+  staple?(): Buffer | undefined;
+}
+
+/** Why TLS has failed: nginx's message, and its level. */
+export interface TlsFailure {
+  readonly text: string;
+  readonly level: number;
+}
+
+/** How a handshake begins. */
+export interface TlsBeginning {
+  /** What has been read of the connection so far, from the first byte of the hello. */
+  readonly hello: Buffer;
+  /** The default server of the address, which sessions belong to, and the one that was asked for. */
+  readonly fallback: TlsServer;
+  readonly server: TlsServer;
+  /** What ALPN may choose from. */
+  readonly alpn: Alpn;
+  /** Chooses certificates by variables. */
+  readonly certify: ((connection: TlsConnection) => boolean) | undefined;
+  /** Asks whether the client may go on, once the handshake is done; calls `TlsConnection.admit` later if it answers false. */
+  readonly examine: ((connection: TlsConnection) => boolean) | undefined;
+}
+
+const SHAKING = 0;
+const EARLY = 1;
+const EXAMINED = 2;
+const OPEN = 3;
+/** Our side is shut: what still comes is not looked at. */
+const ENDED = 4;
+const GONE = 5;
+
+const CTRL_RESET = 1;
+const CTRL_INFO = 3;
+const CTRL_SET_MAX_SEND_FRAGMENT = 52;
+const WANT_READ = 2;
+const WANT_WRITE = 3;
+const SYSCALL = 5;
+const ZERO_RETURN = 6;
+const SENT_SHUTDOWN = 1;
+const RECEIVED_SHUTDOWN = 2;
+const OP_NO_RENEGOTIATION = 2 ** 30;
+const EARLY_SUCCESS = 1;
+const EARLY_FINISH = 2;
+
+const APPLICATION_DATA = 23;
+const RECORD_HEAD = 5;
+/** TLS records hold no more. */
+const LARGEST_RECORD = 16384;
+const SMALLEST_FRAGMENT = 512;
+/** Fatal, unrecognized_name. */
+const REJECTION = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
+
+/** The buffers of the process. */
+interface Room {
+  readonly ssl: OpenSsl;
+  /** What comes from sockets, for OpenSSL; empty between two reads. */
+  readonly input: number;
+  /** What OpenSSL writes when the socket is full; empty between two writes. */
+  readonly output: number;
+  /** Decrypted bytes. */
+  readonly plain: Buffer;
+  readonly plainAt: number;
+  /** Text to be encrypted. */
+  readonly text: Buffer;
+  readonly textAt: number;
+  readonly count: Buffer;
+}
+let common: Room | undefined;
+
+const makeRoom = (): Room => {
+  const ssl = openssl();
+  const plain = Buffer.allocUnsafeSlow(READ_SIZE + LARGEST_RECORD);
+  const text = Buffer.allocUnsafeSlow(READ_SIZE);
+  return {
+    ssl,
+    input: ssl.BIO_new(ssl.BIO_s_mem()),
+    output: ssl.BIO_new(ssl.BIO_s_mem()),
+    plain,
+    plainAt: addressOf(plain),
+    text,
+    textAt: addressOf(text),
+    count: Buffer.alloc(8),
+  };
+};
+
+let lastRead: Buffer | undefined;
+let lastReadAt = 0;
+/** Where bytes are; the buffer that sockets read into is asked for once. */
+const placeOf = (bytes: Buffer): number => {
+  if (bytes === lastRead) return lastReadAt;
+  if (bytes.length !== READ_SIZE) return addressOf(bytes);
+  lastRead = bytes;
+  lastReadAt = addressOf(bytes);
+  return lastReadAt;
+};
+
+export class TlsConnection extends Connection implements Party {
+  /** OpenSSL's connection; 0 once it is gone. */
+  ssl: number;
+  failure: TlsFailure | undefined = undefined;
+  /** What the examination of the client's certificate has found wrong; '' when nothing. */
+  objection = '';
+  readonly store: SessionStore | undefined;
+  readonly tickets: TicketKeys | undefined;
+  readonly sessionTimeout: number;
+  readonly #room: Room;
+  readonly #begin: TlsBeginning;
+  #state = SHAKING;
+  /** OpenSSL holds no part of a record. */
+  #aligned = false;
+  /** Writes go through memory: the socket has something queued. */
+  #queueing = false;
+  #timed = false;
+  /** Bytes that wait until the client has been examined. */
+  #held: Buffer | undefined = undefined;
+
+  constructor(plain: Connection, begin: TlsBeginning, context: TlsContext, handler: ConnectionHandler) {
+    super(plain.socket, handler, plain.number);
+    common ??= makeRoom();
+    this.#room = common;
+    this.#begin = begin;
+    this.store = context.store;
+    this.tickets = context.tickets;
+    this.sessionTimeout = context.timeout;
+    this.replace(plain);
+    const { ssl } = common;
+    this.ssl = ssl.SSL_new(context.at);
+    ssl.BIO_up_ref(common.input);
+    ssl.SSL_set0_rbio(this.ssl, common.input);
+    ssl.SSL_set0_wbio(this.ssl, ssl.BIO_new_socket(this.descriptor, 0));
+    ssl.SSL_set_accept_state(this.ssl);
+    if (context.earlyData) this.#state = EARLY;
+    const chosen = begin.server.context;
+    if (chosen && chosen !== context) this.#use(chosen);
+    const { fragment } = begin.server;
+    if (fragment < LARGEST_RECORD)
+      ssl.SSL_ctrl(this.ssl, CTRL_SET_MAX_SEND_FRAGMENT, Math.max(SMALLEST_FRAGMENT, fragment), 0);
+  }
+
+  /** Another server's certificates, and what goes with them. */
+  #use({ at }: TlsContext): void {
+    const { ssl } = this.#room;
+    ssl.SSL_set_SSL_CTX(this.ssl, at);
+    ssl.SSL_set_verify(this.ssl, ssl.SSL_CTX_get_verify_mode(at), ssl.SSL_CTX_get_verify_callback(at));
+    ssl.SSL_set_verify_depth(this.ssl, ssl.SSL_CTX_get_verify_depth(at));
+    ssl.SSL_clear_options(this.ssl, ssl.SSL_get_options(this.ssl));
+    ssl.SSL_set_options(this.ssl, ssl.SSL_CTX_get_options(at));
+    ssl.SSL_set_options(this.ssl, OP_NO_RENEGOTIATION);
+  }
+
+  // ---- what the callbacks ask
+
+  get offered(): Buffer {
+    return this.#begin.alpn.bytes;
+  }
+
+  get offeredAt(): number {
+    return this.#begin.alpn.at;
+  }
+
+  certify(): boolean {
+    return this.#begin.certify?.(this) ?? true;
+  }
+
+  staple(): Buffer | undefined {
+    return this.#begin.server.staple?.();
+  }
+
+  // ---- reading
+
+  /** Begins the handshake. */
+  start(): void {
+    const { hello, server } = this.#begin;
+    if (server.rejects) {
+      this.socket.write(REJECTION);
+      this.#fail({ text: 'handshake rejected', level: INFO });
+      return;
+    }
+    this.take(hello, hello.length);
+  }
+
+  override take(bytes: Buffer, length: number): void {
+    if (this.#state >= ENDED) {
+      if (this.#state === ENDED) this.handler.onRead(bytes, length);
+      return;
+    }
+    if (this.#state === EXAMINED) {
+      this.#hold(bytes.subarray(0, length));
+      return;
+    }
+    const { ssl, input } = this.#room;
+    enter(this);
+    ssl.BIO_write(input, placeOf(bytes), length);
+    if (this.#state === OPEN) {
+      const single =
+        this.#aligned && bytes[0] === APPLICATION_DATA && bytes.readUInt16BE(3) + RECORD_HEAD === length;
+      this.#read(single);
+      return;
+    }
+    if (this.#state === EARLY) this.#readEarly();
+    if (this.#state === SHAKING) this.#shake();
+    if (this.#state === OPEN) this.#read(false);
+    // Nothing may stay behind for the next connection.
+    if (this.#state >= ENDED) ssl.BIO_ctrl(input, CTRL_RESET, 0, 0);
+  }
+
+  #shake(): void {
+    const { ssl } = this.#room;
+    for (;;) {
+      const done = ssl.SSL_do_handshake(this.ssl);
+      if (done === 1) {
+        this.#state = OPEN;
+        this.#afterHandshake();
+        return;
+      }
+      const error = ssl.SSL_get_error(this.ssl, done);
+      if (error === WANT_WRITE) {
+        this.#spill();
+        continue;
+      }
+      this.#flush();
+      if (error === WANT_READ) {
+        if (!this.#timed) this.#limitSession();
+        return;
+      }
+      this.#failBy(error, 'SSL_do_handshake() failed', 'peer closed connection in SSL handshake');
+      return;
+    }
+  }
+
+  #afterHandshake(): void {
+    this.#flush();
+    const { examine } = this.#begin;
+    if (!examine || examine(this)) {
+      this.handler.onConnect();
+      return;
+    }
+    this.#state = EXAMINED;
+    this.pause();
+    const { ssl, input } = this.#room;
+    const rest = Buffer.allocUnsafe(READ_SIZE);
+    const length = ssl.BIO_read(input, rest, rest.length);
+    if (length > 0) this.#hold(rest.subarray(0, length));
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#held = this.#held ? Buffer.concat([this.#held, bytes]) : Buffer.from(bytes);
+  }
+
+  /** The examination is over; `objection` is what is wrong with the client's certificate, or ''. */
+  admit(objection: string): void {
+    if (this.#state !== EXAMINED || this.closed) return;
+    this.objection = objection;
+    this.#state = OPEN;
+    this.handler.onConnect();
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) this.#room.ssl.BIO_write(this.#room.input, addressOf(held), held.length);
+    enter(this);
+    this.#read(false);
+    if (!this.closed) this.resume();
+  }
+
+  /**
+   * A session of TLS 1.3 that is resumed gets no new time to live: OpenSSL counts from now, with the time as it was,
+   * and would go on for ever.
+   */
+  #limitSession(): void {
+    const { ssl } = this.#room;
+    this.#timed = true;
+    if (ssl.SSL_session_reused(this.ssl) === 0) return;
+    const session = ssl.SSL_get_session(this.ssl);
+    if (session === 0) return;
+    const age = Math.floor(Date.now() / 1000) - ssl.SSL_SESSION_get_time(session);
+    const left = Math.min(ssl.SSL_SESSION_get_timeout(session), this.sessionTimeout) - age;
+    if (left <= 0) {
+      ssl.SSL_SESSION_set1_id_context(session, null, 0);
+      return;
+    }
+    ssl.SSL_SESSION_set_time(session, Math.floor(Date.now() / 1000));
+    ssl.SSL_SESSION_set_timeout(session, left);
+  }
+
+  /** Early data (RFC 8446 section 2.3): requests before the handshake is done. */
+  #readEarly(): void {
+    const { ssl, plain, plainAt, count } = this.#room;
+    for (;;) {
+      const found = ssl.SSL_read_early_data(this.ssl, plainAt, plain.length, count);
+      const length = Number(count.readBigUInt64LE());
+      if (found === EARLY_FINISH) {
+        this.#flush();
+        this.#state = SHAKING;
+        return;
+      }
+      if (found === EARLY_SUCCESS) {
+        this.#flush();
+        if (!this.#announced) {
+          this.#announced = true;
+          this.handler.onConnect();
+        }
+        if (length > 0) this.handler.onRead(plain, length);
+        if (this.#state !== EARLY) return;
+        continue;
+      }
+      const error = ssl.SSL_get_error(this.ssl, 0);
+      if (error === WANT_WRITE) {
+        this.#spill();
+        continue;
+      }
+      this.#flush();
+      if (error !== WANT_READ)
+        this.#failBy(error, 'SSL_read_early_data() failed', 'peer closed connection in SSL handshake');
+      else if (!this.#timed) this.#limitSession();
+      return;
+    }
+  }
+
+  /** Decrypts what has come; `single`: it is exactly one record. */
+  #read(single: boolean): void {
+    const { ssl, plain, plainAt } = this.#room;
+    let filled = 0;
+    for (;;) {
+      const got = ssl.SSL_read(this.ssl, plainAt + filled, plain.length - filled);
+      if (got > 0) {
+        filled += got;
+        if (single) {
+          this.handler.onRead(plain, filled);
+          return;
+        }
+        if (plain.length - filled >= LARGEST_RECORD) continue;
+        this.handler.onRead(plain, filled);
+        filled = 0;
+        if (this.#state !== OPEN) {
+          ssl.BIO_ctrl(this.#room.input, CTRL_RESET, 0, 0);
+          return;
+        }
+        enter(this);
+        continue;
+      }
+      const error = ssl.SSL_get_error(this.ssl, got);
+      if (error === WANT_READ) break;
+      if (error === WANT_WRITE) {
+        this.#spill();
+        continue;
+      }
+      this.#finishReading(error, filled);
+      return;
+    }
+    this.#aligned = ssl.SSL_has_pending(this.ssl) === 0;
+    if (filled > 0) this.handler.onRead(plain, filled);
+  }
+
+  /** The peer's last byte, or an error, behind what has been decrypted. */
+  #finishReading(error: number, filled: number): void {
+    const { ssl, plain, input } = this.#room;
+    ssl.BIO_ctrl(input, CTRL_RESET, 0, 0);
+    const clean = error === ZERO_RETURN || ssl.ERR_peek_error() === 0;
+    const level = clean ? INFO : levelOfLastError(error);
+    const text = clean ? '' : `SSL_read() failed${takeErrors()}`;
+    if (filled > 0) this.handler.onRead(plain, filled);
+    if (this.#state !== OPEN) return;
+    if (clean) {
+      this.ended = true;
+      this.handler.onEnd();
+      return;
+    }
+    this.#fail({ text, level });
+  }
+
+  #failBy(error: number, text: string, whenClosed: string): void {
+    const { ssl } = this.#room;
+    if (error === ZERO_RETURN || ssl.ERR_peek_error() === 0) {
+      this.#fail({ text: whenClosed, level: INFO });
+      return;
+    }
+    const level = levelOfLastError(error);
+    this.#fail({ text: `${text}${takeErrors()}`, level });
+  }
+
+  #fail(failure: TlsFailure): void {
+    this.failure = failure;
+    this.#state = GONE;
+    super.close();
+  }
+
+  // ---- writing
+
+  override writeText(text: string): boolean {
+    const { text: buffer, textAt } = this.#room;
+    if (text.length > buffer.length) return this.writeBytes(Buffer.from(text, 'latin1'));
+    buffer.latin1Write(text, 0);
+    return this.#write(textAt, text.length);
+  }
+
+  override writeBytes(bytes: Uint8Array): boolean {
+    return bytes.length === 0 ? !this.blocked : this.#write(addressOf(bytes), bytes.length);
+  }
+
+  override writeCopy(text: string, bytes: Uint8Array): boolean {
+    return text === '' ? this.writeBytes(bytes) : this.writeBoth(text, bytes);
+  }
+
+  override writeBoth(text: string, bytes: Uint8Array): boolean {
+    const { text: buffer, textAt } = this.#room;
+    const { length } = text;
+    if (length + bytes.length <= buffer.length) {
+      buffer.latin1Write(text, 0);
+      buffer.set(bytes, length);
+      return this.#write(textAt, length + bytes.length);
+    }
+    const go = this.writeText(text);
+    return this.writeBytes(bytes) && go;
+  }
+
+  /** Encrypts and sends; OpenSSL has taken it all when this is over. */
+  #write(at: number, length: number): boolean {
+    if (this.ssl === 0 || this.#state >= ENDED || length === 0) return true;
+    this.sent += length;
+    if (this.#queueing && this.socket.writableLength === 0) this.#unspill();
+    const { ssl } = this.#room;
+    if (this.#state === EARLY) return this.#writeEarly(at, length);
+    for (;;) {
+      const put = ssl.SSL_write(this.ssl, at, length);
+      if (put > 0) break;
+      const error = ssl.SSL_get_error(this.ssl, put);
+      if (error !== WANT_WRITE) {
+        this.#failWriting(error);
+        return true;
+      }
+      this.#spill();
+    }
+    return this.#queueing ? this.#flush() : true;
+  }
+
+  #writeEarly(at: number, length: number): boolean {
+    const { ssl, count } = this.#room;
+    while (ssl.SSL_write_early_data(this.ssl, at, length, count) !== 1) {
+      const error = ssl.SSL_get_error(this.ssl, 0);
+      if (error !== WANT_WRITE) {
+        this.#failWriting(error);
+        return true;
+      }
+      this.#spill();
+    }
+    return this.#flush();
+  }
+
+  #failWriting(error: number): void {
+    const level = error === SYSCALL ? INFO : levelOfLastError(error);
+    this.failure = { text: `SSL_write() failed${takeErrors()}`, level };
+    this.#state = GONE;
+    // As for any socket, those above hear of it later.
+    this.destroy();
+  }
+
+  /** From now on OpenSSL writes to memory. */
+  #spill(): void {
+    if (this.#queueing) throw new Error('memory is never full');
+    const { ssl, output } = this.#room;
+    this.#queueing = true;
+    ssl.BIO_up_ref(output);
+    ssl.SSL_set0_wbio(this.ssl, output);
+  }
+
+  #unspill(): void {
+    const { ssl } = this.#room;
+    this.#queueing = false;
+    ssl.SSL_set0_wbio(this.ssl, ssl.BIO_new_socket(this.descriptor, 0));
+  }
+
+  /** Queues on the socket what OpenSSL has written to memory. */
+  #flush(): boolean {
+    if (!this.#queueing) return true;
+    const { ssl, output, count } = this.#room;
+    const length = ssl.BIO_ctrl(output, CTRL_INFO, 0, addressOf(count));
+    if (length <= 0) return !this.blocked;
+    const bytes = copyOf(pointerIn(count), length);
+    ssl.BIO_ctrl(output, CTRL_RESET, 0, 0);
+    if (this.socket.write(bytes)) return true;
+    this.blocked = true;
+    return false;
+  }
+
+  /** close_notify: the peer can tell the end from a cut. */
+  #shutDown(): void {
+    if (this.#state !== OPEN || this.closed) return;
+    const { ssl } = this.#room;
+    if (this.#queueing && this.socket.writableLength === 0) this.#unspill();
+    ssl.SSL_set_shutdown(this.ssl, RECEIVED_SHUTDOWN);
+    if (ssl.SSL_shutdown(this.ssl) < 0) ssl.ERR_clear_error();
+    this.#flush();
+  }
+
+  override end(): void {
+    this.#shutDown();
+    this.#state = ENDED;
+    super.end();
+  }
+
+  override close(): void {
+    this.#shutDown();
+    this.#state = GONE;
+    super.close();
+  }
+
+  override destroy(): void {
+    this.#state = GONE;
+    super.destroy();
+  }
+
+  override reset(): void {
+    this.#state = GONE;
+    super.reset();
+  }
+
+  /** The client has shown a certificate. */
+  get peerCertificate(): boolean {
+    if (this.ssl === 0) return false;
+    const { ssl } = this.#room;
+    const at = ssl.SSL_get1_peer_certificate(this.ssl);
+    ssl.X509_free(at);
+    return at !== 0;
+  }
+
+  /** The protocol that ALPN chose: `h2`, `http/1.1`; '' where the client offered none of ours. */
+  get alpn(): string {
+    if (this.ssl === 0) return '';
+    const { ssl, count } = this.#room;
+    const length = Buffer.alloc(4);
+    ssl.SSL_get0_alpn_selected(this.ssl, count, length);
+    return copyOf(pointerIn(count), length.readUInt32LE()).toString('latin1');
+  }
+
+  /** The session can't be resumed: the client was refused. */
+  forgetSession(): void {
+    const { ssl } = this.#room;
+    const { context } = this.#begin.fallback;
+    const session = ssl.SSL_get_session(this.ssl);
+    enter(this);
+    if (session !== 0 && context) ssl.SSL_CTX_remove_session(context.at, session);
+  }
+
+  override release(): void {
+    if (this.ssl === 0) return;
+    const { ssl } = this.#room;
+    // Otherwise OpenSSL forgets the session, as of a connection that was cut.
+    if (this.failure === undefined) ssl.SSL_set_shutdown(this.ssl, SENT_SHUTDOWN | RECEIVED_SHUTDOWN);
+    enter(this);
+    ssl.SSL_free(this.ssl);
+    this.ssl = 0;
+  }
+
+  #announced = false;
+}
+
+/**
+ * Begins the handshake as a server. The handler's `onConnect` follows when it is done, or `onClose` with
+ * `TlsConnection.failure`.
+ */
+export const startTls = (
+  plain: Connection,
+  begin: TlsBeginning,
+  handler: ConnectionHandler,
+): TlsConnection => {
+  const { context } = begin.fallback;
+  if (!context) throw new Error('a default server without a context');
+  return new TlsConnection(plain, begin, context, handler);
+};
