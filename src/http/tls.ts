@@ -1,6 +1,7 @@
 /** What TLS is for a server of the configuration, and for the requests that come through it. */
 
 import type { TlsConnection, TlsServer } from '../tls/connection.ts';
+import type { OcspLog } from '../tls/ocsp-client.ts';
 import type { Request } from './request.ts';
 
 /** `ssl_verify_client`. */
@@ -12,7 +13,7 @@ export interface HttpTls extends TlsServer {
   /** Chooses certificates by variables, for a request that stands for the connection. */
   readonly certify: ((request: Request, connection: TlsConnection) => boolean) | undefined;
   /** See `TlsBeginning.examine`. */
-  readonly examine: ((connection: TlsConnection) => boolean) | undefined;
+  readonly examine: ((connection: TlsConnection, log: OcspLog) => boolean) | undefined;
 }
 
 /** A server without TLS of its own. */

@@ -17,8 +17,8 @@ export interface Party {
   readonly sessionTimeout: number;
   /** Chooses certificates by variables; false when that fails. */
   certify(): boolean;
-  /** The response of an OCSP responder to send along, if there is one. */
-  staple(): Buffer | undefined;
+  /** The response of an OCSP responder about one of our certificates, if there is one. */
+  staple(certificate: number): Buffer | undefined;
 }
 
 let party: Party | undefined;
@@ -88,9 +88,9 @@ const findSession = (id: number, length: number, copy: number): number => {
 };
 
 const staple = (ssl: number): number => {
-  const response = party?.staple();
-  if (!response) return TLSEXT_NOACK;
   const library = openssl();
+  const response = party?.staple(library.SSL_get_certificate(ssl));
+  if (!response) return TLSEXT_NOACK;
   // The library frees it.
   const at = library.CRYPTO_malloc(response.length, 0, 0);
   viewOf(at, response.length).set(response);

@@ -22,8 +22,6 @@ export interface TlsServer {
   readonly fragment: number;
   /** `ssl_reject_handshake`. */
   readonly rejects: boolean;
-  /** The response to send along when a client asks for it (`ssl_stapling`). */
-  staple?(): Buffer | undefined;
 }
 
 /** Why TLS has failed: nginx's message, and its level. */
@@ -126,6 +124,8 @@ export class TlsConnection extends Connection implements Party {
   failure: TlsFailure | undefined = undefined;
   /** What the examination of the client's certificate has found wrong; '' when nothing. */
   objection = '';
+  /** Told when the connection is gone. */
+  onGone: (() => void) | undefined = undefined;
   readonly store: SessionStore | undefined;
   readonly tickets: TicketKeys | undefined;
   readonly sessionTimeout: number;
@@ -188,8 +188,9 @@ export class TlsConnection extends Connection implements Party {
     return this.#begin.certify?.(this) ?? true;
   }
 
-  staple(): Buffer | undefined {
-    return this.#begin.server.staple?.();
+  staple(certificate: number): Buffer | undefined {
+    const { server, fallback } = this.#begin;
+    return (server.context ?? fallback.context)?.staples.get(certificate)?.current();
   }
 
   // ---- reading
@@ -568,6 +569,7 @@ export class TlsConnection extends Connection implements Party {
 
   override release(): void {
     if (this.ssl === 0) return;
+    this.onGone?.();
     const { ssl } = this.#room;
     // Otherwise OpenSSL forgets the session, as of a connection that was cut.
     if (this.failure === undefined) ssl.SSL_set_shutdown(this.ssl, SENT_SHUTDOWN | RECEIVED_SHUTDOWN);

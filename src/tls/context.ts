@@ -6,6 +6,7 @@ import { addressOf, cText, derOf, openssl } from './openssl.ts';
 import { freeWith, type Owned } from './owned.ts';
 import { PemError, readParameters, withStack } from './pem.ts';
 import type { SessionStore } from './session-store.ts';
+import type { Staple } from './stapling.ts';
 import type { TicketKeys } from './tickets.ts';
 
 const CTRL_SET_TMP_DH = 3;
@@ -14,6 +15,7 @@ const CTRL_SET_READ_AHEAD = 41;
 const CTRL_SET_SESS_CACHE_SIZE = 42;
 const CTRL_SET_SESS_CACHE_MODE = 44;
 const CTRL_SET_TICKET_KEYS = 59;
+const CTRL_SET_STATUS_CALLBACK = 63;
 const CTRL_CHAIN = 88;
 const CTRL_SET_GROUPS_LIST = 92;
 const CTRL_SET_MIN_PROTO_VERSION = 123;
@@ -81,8 +83,10 @@ export class TlsContext {
   store: SessionStore | undefined = undefined;
   /** Keys of tickets; undefined: OpenSSL's own. */
   tickets: TicketKeys | undefined = undefined;
-  /** First certificates, in the order of the configuration. */
-  readonly certificates: Owned[] = [];
+  /** Certificates with their chains, in the order of the configuration. */
+  readonly pairs: KeyPair[] = [];
+  /** By certificate, what is sent about it (`ssl_stapling`). */
+  readonly staples = new Map<number, Staple>();
   /** Early data is taken (`ssl_early_data`). */
   earlyData = false;
   /** Seconds that a session may be resumed. */
@@ -123,7 +127,8 @@ export class TlsContext {
     if (preferOurs) ssl.SSL_CTX_set_options(this.at, OP_CIPHER_SERVER_PREFERENCE);
   }
 
-  addPair({ certificateName, chain, keyName, key }: KeyPair): void {
+  addPair(pair: KeyPair): void {
+    const { certificateName, chain, keyName, key } = pair;
     const ssl = openssl();
     const [first, ...rest] = chain;
     if (!first) throw new Error(`no certificate in "${certificateName}"`);
@@ -137,7 +142,7 @@ export class TlsContext {
       withStack(rest, (stack) => ssl.SSL_CTX_ctrl(this.at, CTRL_CHAIN, 1, stack)),
     );
     check('SSL_CTX_use_PrivateKey', keyName, ssl.SSL_CTX_use_PrivateKey(this.at, key.at));
-    this.certificates.push(first);
+    this.pairs.push(pair);
     this.#idParts.push(createHash('sha1').update(derOf('i2d_X509', first.at)).digest());
   }
 
@@ -246,6 +251,11 @@ export class TlsContext {
   /** Tickets by one key that OpenSSL uses itself, see `fixedKeys`. */
   setFixedKeys(keys: Buffer): void {
     openssl().SSL_CTX_ctrl(this.at, CTRL_SET_TICKET_KEYS, keys.length, addressOf(keys));
+  }
+
+  /** Sends along what `staples` holds. */
+  sendStaples(): void {
+    openssl().SSL_CTX_callback_ctrl(this.at, CTRL_SET_STATUS_CALLBACK, this.#callbacks.staple);
   }
 
   takeEarlyData(): void {

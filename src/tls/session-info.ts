@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { TlsConnection } from './connection.ts';
 import { addressOf, copyOf, derOf, openssl, pointerIn } from './openssl.ts';
+import { textOfTime, written } from './text.ts';
 
 const CTRL_GET_GROUPS = 90;
 const CTRL_GET_RAW_CIPHERLIST = 110;
@@ -9,7 +10,6 @@ const CTRL_GET_NEGOTIATED_GROUP = 134;
 /** A group that OpenSSL has no number of its own for. */
 const UNKNOWN_GROUP = 0x1000000;
 const RFC2253 = 0x1110317;
-const BIO_INFO = 3;
 const DAY = 86400;
 
 type Get = (connection: TlsConnection) => string;
@@ -105,18 +105,6 @@ const ofCertificate = (get: (certificate: number) => string): Get =>
     }
   });
 
-/** What `write` writes, one character a byte. */
-const written = (write: (bio: number) => void): string => {
-  const library = openssl();
-  const bio = library.BIO_new(library.BIO_s_mem());
-  write(bio);
-  const pointer = Buffer.alloc(8);
-  const length = library.BIO_ctrl(bio, BIO_INFO, 0, addressOf(pointer));
-  const text = copyOf(pointerIn(pointer), length).toString('latin1');
-  library.BIO_free(bio);
-  return text;
-};
-
 export const rawCertificate = ofCertificate((at) => written((bio) => openssl().PEM_write_bio_X509(bio, at)));
 
 /** Lines behind the first are indented, as header lines were once continued. */
@@ -146,14 +134,12 @@ export const fingerprint = ofCertificate((at) =>
   createHash('sha1').update(derOf('i2d_X509', at)).digest('hex'),
 );
 
-const time = (at: number): string => written((bio) => openssl().ASN1_TIME_print(bio, at));
-
-export const validFrom = ofCertificate((at) => time(openssl().X509_get0_notBefore(at)));
-export const validTo = ofCertificate((at) => time(openssl().X509_get0_notAfter(at)));
+export const validFrom = ofCertificate((at) => textOfTime(openssl().X509_get0_notBefore(at)));
+export const validTo = ofCertificate((at) => textOfTime(openssl().X509_get0_notAfter(at)));
 
 /** Whole days. */
 export const daysLeft = ofCertificate((at) => {
-  const end = Date.parse(time(openssl().X509_get0_notAfter(at)));
+  const end = Date.parse(textOfTime(openssl().X509_get0_notAfter(at)));
   if (Number.isNaN(end)) return '';
   return `${Math.max(0, Math.floor((end - Date.now()) / (DAY * 1000)))}`;
 });

@@ -179,7 +179,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     const { server } = this;
     // Certificates are those of the context, which may be the default server's.
     const keeper = server.tls.context ? server : fallback;
-    const { certify } = keeper.tls;
+    const { certify, examine } = keeper.tls;
     const connection = startTls(
       this.connection,
       {
@@ -188,7 +188,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
         server: server.tls,
         alpn: server.http2 || this.address.http2 ? http2Alpn() : http1Alpn(),
         certify: certify && ((tls) => certify(new Request(this, keeper, undefined, this.host.slots), tls)),
-        examine: keeper.tls.examine,
+        examine: examine && ((tls) => examine(tls, (level, message) => this.#log(level, message))),
       },
       this,
     );

@@ -1,15 +1,21 @@
 /** A server's TLS context from its directives, in nginx's order, with nginx's errors. */
+import type { LoadContext } from '../../config/contract.ts';
 import { absolute, type KeyValue } from '../../config/parsers.ts';
 import { TlsContext } from '../../tls/context.ts';
 import { PemError } from '../../tls/pem.ts';
 import type { TicketKey } from '../../tls/tickets.ts';
+import type { Zone } from '../../zone/zones.ts';
 import type { Template } from '../template.ts';
 import type { VERIFY } from '../tls.ts';
 import type { LoadedObjects } from './ssl-objects.ts';
+import { addStaples, type StaplingConf } from './ssl-ocsp.ts';
 import type { CertificateCacheConf, SessionCacheConf } from './ssl-parsers.ts';
 
 /** What the directives of a server say. */
-export interface ContextConf {
+export interface ContextConf extends StaplingConf {
+  readonly ocsp: 'off' | 'on' | 'leaf';
+  readonly ocspResponder: string;
+  readonly ocspCache: Zone | undefined;
   readonly certificates: readonly Template[];
   readonly keys: readonly Template[];
   /** Some name holds a variable. */
@@ -34,17 +40,20 @@ export interface ContextConf {
   /** Seconds. */
   readonly sessionTimeout: number;
   readonly earlyData: boolean;
+  readonly echFiles: readonly string[];
   readonly commands: readonly KeyValue[];
   readonly rejects: boolean;
   /** What relative names of files are in. */
   readonly base: string;
-  warn(reason: string): void;
+  readonly load: LoadContext;
 }
 
 /** The same for servers that say the same. */
 export const contextId = (conf: ContextConf): string =>
   JSON.stringify({
     ...conf,
+    load: undefined,
+    ocspCache: conf.ocspCache?.name,
     certificates: conf.certificates.map(({ source }) => source),
     keys: conf.keys.map(({ source }) => source),
     sessionCache: [conf.sessionCache.builtin, conf.sessionCache.zone?.name],
@@ -70,7 +79,7 @@ const addCertificates = (context: TlsContext, conf: ContextConf, objects: Loaded
     if (key) context.addPair(objects.pair(constantOf(certificate), constantOf(key), conf.passwords));
   }
   if (conf.compression && conf.certificates.length > 0)
-    conf.warn('"ssl_certificate_compression" is not supported on this platform, ignored');
+    conf.load.warn('"ssl_certificate_compression" is not supported on this platform, ignored');
 };
 
 const askClients = (context: TlsContext, conf: ContextConf, objects: LoadedObjects): void => {
@@ -83,6 +92,8 @@ const askClients = (context: TlsContext, conf: ContextConf, objects: LoadedObjec
   }
   context.trust(load(trustedCertificate), verifyDepth);
   if (conf.crl !== '') context.addCrls(objects.crls(conf.crl));
+  if (conf.ocsp !== 'off' && verify === 'optional_no_ca')
+    throw new PemError('"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"');
 };
 
 /** Makes the context. Throws PemError. */
@@ -93,12 +104,18 @@ export const makeContext = (conf: ContextConf, objects: LoadedObjects): TlsConte
   addCertificates(context, conf, objects);
   askClients(context, conf, objects);
   if (conf.dhparam !== '') context.setDhParameters(absolute(conf.base, conf.dhparam));
+  if (conf.echFiles.length > 0) conf.load.warn('"ssl_ech_file" is not supported on this platform, ignored');
   if (conf.curves !== 'auto') context.setCurves(conf.curves);
   const { builtin = 'none', zone } = conf.sessionCache;
   context.setSessions(builtin, zone !== undefined, conf.sessionTimeout);
   if (!conf.tickets) context.withoutTickets();
   const [first] = conf.ticketKeys;
   if (first) context.setTicketKeys({ current: () => conf.ticketKeys });
+  if (conf.stapling) {
+    if (conf.compression)
+      throw new PemError('"ssl_stapling" is incompatible with "ssl_certificate_compression"');
+    addStaples(context, conf, conf.load);
+  }
   if (conf.earlyData) context.takeEarlyData();
   context.configure(
     conf.commands.map(({ key, value }) => [key, value] as const),

@@ -1,20 +1,37 @@
 /** TLS to clients: certificates, protocols, sessions and client certificates of a server (ngx_http_ssl). */
 import { ConfError, type Context, directive, type Place, type Scope } from '../../config/contract.ts';
-import { enumOf, flag, type KeyValue, keyValue, num, sec, size, str, wordsOf } from '../../config/parsers.ts';
+import {
+  enumOf,
+  flag,
+  type KeyValue,
+  keyValue,
+  num,
+  sec,
+  size,
+  str,
+  strings,
+  wordsOf,
+} from '../../config/parsers.ts';
+import type { ErrorLog } from '../../log/error-log.ts';
+import type { TlsContext } from '../../tls/context.ts';
+import { checkClient, type OcspConf } from '../../tls/ocsp-check.ts';
 import { SessionStore, StoreKeys } from '../../tls/session-store.ts';
 import { fixedKeys, type TicketKey } from '../../tls/tickets.ts';
 import type { Zone } from '../../zone/zones.ts';
 import { HTTP, type HttpBuild } from '../build.ts';
+import type { CoreConf } from '../core-conf.ts';
 import { httpModule } from '../module.ts';
 import type { Template } from '../template.ts';
 import { type HttpTls, NO_TLS, VERIFY } from '../tls.ts';
 import { certifier } from './ssl-certify.ts';
 import { type ContextConf, contextId, makeContext } from './ssl-context.ts';
 import { asConfError, LoadedObjects, NamedObjects } from './ssl-objects.ts';
+import { ocspOf } from './ssl-ocsp.ts';
 import {
   type CertificateCacheConf,
   certificateCache,
   names,
+  ocspCache,
   passwords,
   type SessionCacheConf,
   sessionCache,
@@ -25,11 +42,17 @@ import { sslVariables } from './ssl-variables.ts';
 
 const SERVER: readonly Context[] = ['http', 'server'];
 
+interface MadeServer {
+  readonly conf: ContextConf;
+  readonly tls: HttpTls;
+  readonly ocsp: OcspConf | undefined;
+}
+
 /** What an http block has made of its servers' directives. */
 interface Made {
   readonly objects: LoadedObjects;
   /** Servers that say the same share a context. */
-  readonly servers: Map<string, { readonly conf: ContextConf; readonly tls: HttpTls }>;
+  readonly servers: Map<string, MadeServer>;
   readonly secret: Zone;
 }
 const made = new WeakMap<HttpBuild, Made>();
@@ -44,23 +67,26 @@ const madeIn = (build: HttpBuild, scope: Scope): Made => {
   return known;
 };
 
-const serverOf = (conf: ContextConf, objects: LoadedObjects, at: Place | undefined): HttpTls => {
-  let context: HttpTls['context'];
+const serverOf = (conf: ContextConf, objects: LoadedObjects, at: Place | undefined): MadeServer => {
+  let context: TlsContext;
+  let ocsp: OcspConf | undefined;
   try {
     context = makeContext(conf, objects);
+    if (conf.ocsp !== 'off') ocsp = ocspOf(context, conf.ocsp === 'leaf', conf.ocspResponder, conf.load);
   } catch (error) {
     const reason = asConfError(error);
     throw reason instanceof ConfError ? new ConfError(reason.reason, undefined, at) : reason;
   }
   const named = new NamedObjects(conf.base, conf.certificateCache);
-  return {
+  const tls: HttpTls = {
     context,
     fragment: conf.fragment,
     rejects: conf.rejects,
     verify: VERIFY[conf.verify],
     certify: conf.dynamic ? certifier(conf.certificates, conf.keys, conf.passwords, named) : undefined,
-    examine: undefined,
+    examine: ocsp && ((connection, log) => checkClient(ocsp, connection, log)),
   };
+  return { conf, tls, ocsp };
 };
 
 /** Keys and sessions that workers share are there once the process has its zones. */
@@ -79,6 +105,20 @@ const shareSessions = ({ servers, secret }: Made): void => {
       context.setFixedKeys(fixedKeys(ticketSecret(secret.memory), id));
     }
   }
+};
+
+/** Responders are asked with the resolver of the server. */
+const prepareOcsp = ({ conf, tls, ocsp }: MadeServer, core: CoreConf, log: ErrorLog): void => {
+  const lookup = { resolver: core.resolver, timeout: core.resolver_timeout };
+  for (const staple of tls.context?.staples.values() ?? []) {
+    staple.lookup = lookup;
+    staple.log = (level, message) => {
+      if (log.level >= level) log.write(level, message);
+    };
+  }
+  if (!ocsp) return;
+  ocsp.lookup = lookup;
+  if (conf.ocspCache) ocsp.cache = new SessionStore(conf.ocspCache.memory);
 };
 
 const hasCertificate = (scope: Scope, build: HttpBuild): boolean =>
@@ -129,6 +169,14 @@ export const sslModule = httpModule({
     ssl_session_tickets: directive(flag, { in: SERVER, initial: true }),
     ssl_session_ticket_key: directive<readonly TicketKey[]>(ticketKeys, { in: SERVER, initial: [] }),
     ssl_session_timeout: directive(sec, { in: SERVER, initial: 300 }),
+    ssl_ocsp: directive<'off' | 'on' | 'leaf'>(enumOf('off', 'on', 'leaf'), { in: SERVER, initial: 'off' }),
+    ssl_ocsp_responder: directive(str, { in: SERVER, initial: '' }),
+    ssl_ocsp_cache: directive<Zone | undefined>(ocspCache, { in: SERVER, initial: undefined }),
+    ssl_stapling: directive(flag, { in: SERVER, initial: false }),
+    ssl_stapling_file: directive(str, { in: SERVER, initial: '' }),
+    ssl_stapling_responder: directive(str, { in: SERVER, initial: '' }),
+    ssl_stapling_verify: directive(flag, { in: SERVER, initial: false }),
+    ssl_ech_file: directive(strings, { in: SERVER, initial: [] }),
     ssl_early_data: directive(flag, { in: SERVER, initial: false }),
     ssl_conf_command: directive<readonly KeyValue[]>(keyValue, { in: SERVER, initial: [] }),
     ssl_reject_handshake: directive(flag, { in: SERVER, initial: false }),
@@ -179,16 +227,29 @@ export const sslModule = httpModule({
       commands: conf.ssl_conf_command,
       rejects: conf.ssl_reject_handshake,
       base: scope.load.confPrefix,
-      warn: (reason) => scope.load.warn(reason),
+      echFiles: conf.ssl_ech_file,
+      load: scope.load,
+      stapling: conf.ssl_stapling,
+      staplingFile: conf.ssl_stapling_file,
+      staplingResponder: conf.ssl_stapling_responder,
+      staplingVerify: conf.ssl_stapling_verify,
+      ocsp: conf.ssl_ocsp,
+      ocspResponder: conf.ssl_ocsp_responder,
+      ocspCache: conf.ssl_ocsp_cache,
     };
     const { objects, servers } = madeIn(build, scope);
     const id = contextId(settings);
-    const known = servers.get(id) ?? { conf: settings, tls: serverOf(settings, objects, at) };
+    const known = servers.get(id) ?? serverOf(settings, objects, at);
     servers.set(id, known);
     return { tls: known.tls };
   },
-  prepare(build) {
+  prepare(build, { log }) {
     const known = made.get(build);
-    if (known) shareSessions(known);
+    if (!known) return;
+    shareSessions(known);
+    for (const { runtime } of build.servers) {
+      const own = [...known.servers.values()].find(({ tls }) => tls === runtime.tls);
+      if (own) prepareOcsp(own, runtime.location.core, log);
+    }
   },
 });
