@@ -35,8 +35,6 @@ const NAMES: ReadonlySet<string> = new Set([
   'output_buffers',
   'postpone_output',
   'read_ahead',
-  'sendfile',
-  'sendfile_max_chunk',
   'tcp_nopush',
   // Memory.
   'client_body_in_single_buffer',

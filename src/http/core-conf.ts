@@ -234,6 +234,8 @@ export const core = defineModule({
     satisfy: directive(enumOf('all', 'any'), { in: LOCATION, initial: 'all' }),
     resolver: directive<Resolver | undefined>(resolver, { in: LOCATION, initial: undefined }),
     resolver_timeout: directive(msec, { in: LOCATION, initial: 30_000 }),
+    sendfile: directive(flag, { in: LOCATION_IF, initial: false }),
+    sendfile_max_chunk: directive(size, { in: LOCATION, initial: 2 << 20 }),
     send_timeout: directive(msec, { in: LOCATION, initial: 60_000 }),
     server_tokens: directive(enumOf('on', 'off', 'build'), { in: LOCATION, initial: 'on' }),
     tcp_nodelay: directive(flag, { in: LOCATION, initial: true }),

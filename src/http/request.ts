@@ -53,6 +53,13 @@ export interface Stream extends BodySink {
   writeText(request: Request, text: string): void;
   /** An interim reply (100 Continue, 103 Early Hints): status line and lines, sent at once. */
   writeInterim(request: Request, status: string, lines: readonly string[]): void;
+  /**
+   * Bytes of an open file as a part of the body, which no sink is to see, without a way through this process; see
+   * platform/send-file.ts. Only where the connection can.
+   */
+  sendFile?(request: Request, file: number, position: number, count: number): number;
+  /** With `sendFile`: a piece of the body after which the producer is told in any case to go on. */
+  writeAndWait?(request: Request, bytes: Uint8Array): void;
   /** A subrequest's maker sees what it comes to, and answers with what is made of it. */
   readonly owner?: { verdictOf?(request: Request, verdict: Verdict): Verdict };
   /** The request is over and logged: keep the connection, linger or close. */

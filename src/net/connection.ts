@@ -3,6 +3,7 @@
  * buffer; the bytes given to `onRead` are only there during the call. Nothing here knows a protocol.
  */
 import net from 'node:net';
+import { sendFile, UNABLE, WOULD_BLOCK } from '../platform/send-file.ts';
 import { freeze, monotonic, Timer, type TimerOwner, thaw } from './timers.ts';
 
 /** Who is told what happens on a connection. Replaced when a connection changes hands (parked, taken). */
@@ -110,6 +111,9 @@ export class Connection implements TimerOwner {
   closed = false;
   /** We have shut our side down. */
   finished = false;
+  /** What is written goes out as it is: the socket's descriptor may be written to as well. */
+  bare = false;
+  #tell: (() => void) | undefined = undefined;
 
   constructor(
     readonly socket: net.Socket,
@@ -197,6 +201,30 @@ export class Connection implements TimerOwner {
     return go || !this.socket.writableNeedDrain || this.#block();
   }
 
+  /**
+   * Sends bytes of an open file without a way through this process, where nothing is queued before them. As
+   * `sendFile` of platform/send-file.ts; a file's bytes can't go into TLS in this way.
+   */
+  sendFile(file: number, position: number, count: number): number {
+    const descriptor = this.bare ? this.descriptor : -1;
+    if (descriptor < 0) return UNABLE;
+    if (this.socket.writableLength > 0) return WOULD_BLOCK;
+    const sent = sendFile(descriptor, file, position, count);
+    if (sent > 0) this.sent += sent;
+    return sent;
+  }
+
+  /** Writes bytes, which must stay as they are until `onDrain` tells, in any case, that they have been sent. */
+  writeAndTell(bytes: Uint8Array): void {
+    this.sent += bytes.length;
+    this.blocked = true;
+    this.#tell ??= () => {
+      this.blocked = false;
+      if (!this.closed) this.handler.onDrain();
+    };
+    this.socket.write(bytes, this.#tell);
+  }
+
   #block(): false {
     this.blocked = true;
     return false;
@@ -258,6 +286,7 @@ export const accepted = (socket: net.Socket, handler: ConnectionHandler): Connec
   const options = { handle, onread, allowHalfOpen: true, writableHighWaterMark: WRITE_AHEAD };
   const own = new OwnedSocket(options as net.SocketConstructorOpts);
   const connection = new Connection(own, handler, nextNumber());
+  connection.bare = true;
   own.owner = connection;
   watch(own);
   own.resume();

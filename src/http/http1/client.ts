@@ -8,6 +8,7 @@ import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { latin1 } from '../../net/latin1.ts';
 import { monotonic, wallClock } from '../../net/timers.ts';
+import { UNABLE } from '../../platform/send-file.ts';
 import { http1Alpn, http2Alpn } from '../../tls/alpn.ts';
 import { startTls, type TlsConnection } from '../../tls/connection.ts';
 import type { ClientCounters } from '../counters.ts';
@@ -504,8 +505,18 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     }
   }
 
+  sendFile(request: Request, file: number, position: number, count: number): number {
+    if (this.broken || request.chunkedOut || request.headerOnly) return UNABLE;
+    return this.#writer.sendFile(request, file, position, count);
+  }
+
+  writeAndWait(request: Request, bytes: Data): void {
+    if (!this.broken) this.#writer.writeAndWait(request, bytes);
+  }
+
   sendingTimedOut(request: Request): void {
-    logRequest(request, INFO, 'client timed out (110: Connection timed out) while sending to client');
+    const what = request.upstream ? 'sending to client' : 'sending response to client';
+    logRequest(request, INFO, `client timed out (110: Connection timed out) while ${what}`);
     this.#timedOut(request);
   }
 

@@ -82,6 +82,22 @@ export class ReplyWriter implements TimerOwner {
     if (!this.owner.connection.writeText(head + text)) this.watch(request);
   }
 
+  /** Bytes of a file as a part of the body, which is not chunked. As `Connection.sendFile`. */
+  sendFile(request: Request, file: number, position: number, count: number): number {
+    this.flushHead();
+    const sent = this.owner.connection.sendFile(file, position, count);
+    if (sent > 0) request.bodySent += sent;
+    return sent;
+  }
+
+  /** A piece of the body, which is not chunked; the producer goes on in any case when it has been sent. */
+  writeAndWait(request: Request, bytes: Data): void {
+    this.flushHead();
+    request.bodySent += bytes.length;
+    this.owner.connection.writeAndTell(bytes);
+    this.watch(request);
+  }
+
   /** A piece of the body, framed. */
   write(request: Request, bytes: Data, flags: number): void {
     const { connection } = this.owner;

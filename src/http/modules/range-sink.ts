@@ -1,6 +1,10 @@
 /** The parts of a body that a client asked for (RFC 9110 section 14). */
+import { ALERT } from '../../log/levels.ts';
+import { terminate } from '../finalize.ts';
 import { type BodyFilter, type Data, LAST, NOTHING, NOWHERE, OWNED } from '../output.ts';
 import type { Request } from '../request.ts';
+import { logRequest } from '../request-log.ts';
+import { ERROR } from '../verdict.ts';
 
 /** A part of the body, the bytes from `start` up to `end`, and what is sent before it. */
 export interface RangePart {
@@ -48,6 +52,12 @@ export class RangeSink implements BodyFilter {
   /** Several parts are cut from a body that comes in one piece; how they overlap and follow is the client's choice. */
   #several(request: Request, bytes: Data, flags: number): void {
     if (bytes.length === 0 && (flags & LAST) === 0) return;
+    if ((flags & LAST) === 0 && this.parts.some(({ end }) => end > bytes.length)) {
+      this.#done = true;
+      logRequest(request, ALERT, 'range in overlapped buffers');
+      terminate(request, ERROR);
+      return;
+    }
     this.#done = true;
     for (const { before, start, end } of this.parts) {
       this.next.write(request, before, OWNED);

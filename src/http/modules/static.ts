@@ -19,6 +19,8 @@ import { RangeSink, whole } from './range-sink.ts';
 import { sendBytes } from './send-text.ts';
 
 const SLASH = 0x2f;
+/** Bytes from which on sendfile(2) costs less than writing from memory. */
+const SENDFILE_FROM = 65536;
 
 /** A folder without the slash: the client is sent to the one with it. */
 const toFolder = (request: Request): Verdict => {
@@ -38,7 +40,7 @@ const describe = (request: Request, stat: Stats): void => {
   out.acceptRanges = true;
 };
 
-/** Sends a file too large to be kept in memory. */
+/** Sends a file out of its descriptor. */
 const sendLarge = (request: Request, file: OpenFile): Verdict => {
   file.descriptor();
   const producer = new FileProducer(file);
@@ -50,11 +52,16 @@ const sendLarge = (request: Request, file: OpenFile): Verdict => {
     return DONE;
   }
   const { sink } = request;
-  if (sink instanceof RangeSink) producer.begin(sink.next, sink.parts, sink.after);
-  else producer.begin(sink, [whole(file.stat.size)], NOTHING);
+  if (sink instanceof RangeSink) producer.begin(request, sink.next, sink.parts, sink.after);
+  else producer.begin(request, sink, [whole(file.stat.size)], NOTHING);
   producer.resumeOutput(request);
   return DONE;
 };
+
+/** Whether the file's bytes are better left to the system, or too many for the memory. */
+const isLarge = ({ stream, location }: Request, size: number): boolean =>
+  size > SMALL ||
+  (size >= SENDFILE_FROM && location.core.sendfile && stream.sendFile !== undefined && !stream.secure);
 
 /**
  * Sends a regular file with the type of the URI, and closes it. The request is finalized, or
@@ -64,7 +71,7 @@ export const sendFile = (request: Request, file: OpenFile): Verdict => {
   describe(request, file.stat);
   setContentType(request);
   try {
-    if (file.stat.size > SMALL) return sendLarge(request, file);
+    if (isLarge(request, file.stat.size)) return sendLarge(request, file);
     const bytes = file.bytes();
     file.close();
     return sendBytes(request, bytes);
