@@ -11,6 +11,7 @@ import type { Program } from '../process/contract.ts';
 import { CycleFailure, readCycle } from '../process/cycle.ts';
 import type { Invocation } from '../process/invocation.ts';
 import { mainLogFiles, ProcessLog } from '../process/process-log.ts';
+import { tryListen } from '../process/try-listen.ts';
 import { complain, print } from './terminal.ts';
 
 export interface TestOptions {
@@ -52,6 +53,7 @@ export const testConfiguration = (program: Program, invocation: Invocation, opti
       ...services.flatMap((one) => one.logFiles ?? []),
     ];
     for (const file of files) if (!isWritable(file, log)) throw new CycleFailure(file);
+    if (!tryListen(cycle.listens, log)) throw new CycleFailure('an address cannot be bound');
     say(`configuration file ${invocation.file} test is successful`);
     if (!quiet) for (const line of program.advise?.(main) ?? []) complain(line);
     if (options.dump) print(1, dump(cycle.record.files));

@@ -1,18 +1,13 @@
 /** What nginx checks beyond a plain value in the directives of accepted.ts. The value itself is read before. */
 import type { Args } from './contract.ts';
 import { parseNumber, parseSize } from './numbers.ts';
-import { wordAt } from './parsers.ts';
+import { checkPool, wordAt } from './parsers.ts';
 
 type Check = (args: Args) => void;
 
 const isCount = (text: string): boolean => parseNumber(text) !== undefined;
 
-/** nginx's memory pools hold at least a few pointers, and are aligned. */
-const pool: Check = (args) => {
-  const bytes = parseSize(wordAt(args, 0).text) ?? 0;
-  if (bytes < 112) args.fail('the pool size must be no less than 112', args.words[0]);
-  if (bytes % 16 !== 0) args.fail('the pool size must be a multiple of 16', args.words[0]);
-};
+const pool: Check = (args) => checkPool(args, parseSize(wordAt(args, 0).text) ?? 0);
 
 const invalidValue = (args: Args): never => args.failDirective('invalid value', args.words[0]);
 
@@ -37,7 +32,6 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   aio(args) {
     if (!/^(?:on|off|threads(?:=[\s\S]+)?)$/.test(wordAt(args, 0).text)) invalidValue(args);
   },
-  connection_pool_size: pool,
   directio(args) {
     const { text } = wordAt(args, 0);
     if (text !== 'off' && parseSize(text) === undefined) invalidValue(args);

@@ -38,7 +38,6 @@ const NAMES: ReadonlySet<string> = new Set([
   'tcp_nopush',
   // Memory.
   'client_body_in_single_buffer',
-  'connection_pool_size',
   'gzip_buffers',
   'gzip_hash',
   'gzip_no_buffer',

@@ -61,6 +61,15 @@ export const num = (bounds?: Bounds): Parser<number> => single(parseNumber, 'inv
 /** Bytes: `4096`, `8k`, `1m`. */
 export const size: Parser<number> = single(parseSize, 'invalid value');
 
+/** nginx's memory pools hold at least a few pointers, and are aligned. */
+export const checkPool = (args: Args, bytes: number): void => {
+  if (bytes < 112) args.fail('the pool size must be no less than 112', args.words[0]);
+  if (bytes % 16 !== 0) args.fail('the pool size must be a multiple of 16', args.words[0]);
+};
+
+/** Bytes of a memory pool: without effect here, but nginx compares others with it. */
+export const poolSize: Parser<number> = single(parseSize, 'invalid value', checkPool);
+
 /** Bytes that may be many: as `size`, and `g`. */
 export const offset: Parser<number> = single(parseOffset, 'invalid value');
 

@@ -16,12 +16,14 @@ import {
   num,
   offset,
   path,
+  poolSize,
   size,
   str,
   withArity,
   wordAt,
   wordsOf,
 } from '../config/parsers.ts';
+import { Reason } from '../config/reason.ts';
 import type { Resolver } from '../net/resolver.ts';
 import { HTTP } from './build.ts';
 import { fileRows, openerOf } from './file-conf.ts';
@@ -211,6 +213,7 @@ export const core = defineModule({
     keepalive_requests: directive(num(), { in: LOCATION, initial: 1000 }),
     keepalive_time: directive(msec, { in: LOCATION, initial: 3_600_000 }),
     keepalive_timeout: directive(keepaliveTimeout, { in: LOCATION, initial: { timeout: 75_000, header: 0 } }),
+    connection_pool_size: directive(poolSize, { in: SERVER, initial: 512 }),
     large_client_header_buffers: directive(bufs, { in: SERVER, initial: { number: 4, size: 8192 } }),
     limit_rate: directive<Template | undefined>(sizeTemplate, { in: LOCATION_IF, initial: undefined }),
     limit_rate_after: directive<Template | undefined>(sizeTemplate, { in: LOCATION_IF, initial: undefined }),
@@ -254,6 +257,11 @@ export const core = defineModule({
     const bodyTempPath = { path: path === '' ? scope.load.builtIn.bodyTemp : path, levels };
     scope.find(HTTP)?.tempFolders.add(bodyTempPath.path);
     const { number: count, size: bytes } = conf.large_client_header_buffers;
+    if (bytes < conf.connection_pool_size) {
+      throw new Reason(
+        'the "large_client_header_buffers" size must be equal to or greater than "connection_pool_size"',
+      );
+    }
     return {
       bodyTempPath,
       opener: openerOf(conf),

@@ -22,14 +22,20 @@ export const NO_LOCATIONS: LocationTable = {
   named: NONE,
 };
 
+const compare = (a: string, b: string): number => Number(a > b) - Number(a < b);
+
 /** By name. Throws `duplicate location "x"`. */
 const byName = (written: readonly Written[]): Names => {
   if (written.length === 0) return NONE;
   const names = new Map<string, Location>();
-  for (const { location, place } of written) {
-    if (names.has(location.name)) throw new ConfError(`duplicate location "${location.name}"`, place);
-    names.set(location.name, location);
+  const duplicates: Written[] = [];
+  for (const one of written) {
+    if (names.has(one.location.name)) duplicates.push(one);
+    names.set(one.location.name, one.location);
   }
+  // As nginx, which has sorted them before it compares.
+  const [first] = duplicates.sort((a, b) => compare(a.location.name, b.location.name));
+  if (first) throw new ConfError(`duplicate location "${first.location.name}"`, first.place);
   return names;
 };
 
