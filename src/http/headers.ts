@@ -106,6 +106,12 @@ export class HeadersOut {
     if (address === '') this.add('Location', '');
   }
 
+  /** The type as it is sent, with the charset. */
+  get sentType(): string {
+    const { contentType, charset } = this;
+    return charset === '' || this.typeLength >= 0 ? contentType : `${contentType}; charset=${charset}`;
+  }
+
   add(name: string, value: string): void {
     this.lines.push(name, value);
   }

@@ -115,12 +115,7 @@ export const headText = (request: Request): string => {
   const { status } = out;
   frame(request);
   let text = beginning(request);
-  if (out.contentType !== '') {
-    text +=
-      out.charset === '' || out.typeLength >= 0
-        ? `Content-Type: ${out.contentType}\r\n`
-        : `Content-Type: ${out.contentType}; charset=${out.charset}\r\n`;
-  }
+  if (out.contentType !== '') text += `Content-Type: ${out.sentType}\r\n`;
   if (out.contentLength >= 0) text += `Content-Length: ${out.contentLength}\r\n`;
   if (out.lastModified >= 0 && (status === 200 || status === 206 || status === 304)) {
     text += `Last-Modified: ${httpDate(out.lastModified)}\r\n`;

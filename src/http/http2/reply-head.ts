@@ -57,12 +57,7 @@ export const headBlock = (request: Request): string => {
   const { status } = out;
   frame(request);
   let text = beginning(request);
-  if (out.contentType !== '') {
-    text += field(
-      'Content-Type',
-      out.charset === '' ? out.contentType : `${out.contentType}; charset=${out.charset}`,
-    );
-  }
+  if (out.contentType !== '') text += field('Content-Type', out.sentType);
   if (out.contentLength >= 0) text += lengthField(out.contentLength);
   if (out.lastModified >= 0 && (status === 200 || status === 206 || status === 304)) {
     text += field('Last-Modified', httpDate(out.lastModified));
@@ -73,6 +68,7 @@ export const headBlock = (request: Request): string => {
       out.location = absoluteLocation(request);
     text += field('Location', out.location);
   }
+  if (out.gzipVary && request.location.core.gzip_vary) text += field('Vary', 'Accept-Encoding');
   if (out.etag !== '') text += field('ETag', out.etag);
   text += fields(out.lines);
   if (out.contentEncoding !== '') text += field('Content-Encoding', out.contentEncoding);

@@ -83,8 +83,7 @@ const singlePart = (request: Request, { start, end }: Range): void => {
 const multipart = (request: Request, ranges: readonly Range[]): void => {
   const { out } = request;
   const boundary = nextBoundary();
-  const charset = out.charset === '' || out.typeLength >= 0 ? '' : `; charset=${out.charset}`;
-  const type = out.contentType === '' ? '' : `\r\nContent-Type: ${out.contentType}${charset}`;
+  const type = out.contentType === '' ? '' : `\r\nContent-Type: ${out.sentType}`;
   const after = Buffer.from(`\r\n--${boundary}--\r\n`);
   let length = after.length;
   const parts = ranges.map(({ start, end }): RangePart => {

@@ -28,6 +28,7 @@ export const sendText = (status: number, text: Template): ((request: Request) =>
       return status;
     };
   }
+  const fixed = text.constant === undefined ? undefined : Buffer.from(text.constant, 'latin1');
   return (request) => {
     // First: `$status` in the text is this one.
     request.out.status = status;
@@ -37,7 +38,8 @@ export const sendText = (status: number, text: Template): ((request: Request) =>
     discardBody(request);
     if (!sendHeader(request)) return DONE;
     if (request.sink === request.stream) request.stream.writeText(request, body);
-    else if (!request.headerOnly) request.sink.write(request, Buffer.from(body, 'latin1'), LAST | OWNED);
+    else if (!request.headerOnly)
+      request.sink.write(request, fixed ?? Buffer.from(body, 'latin1'), LAST | OWNED);
     finalize(request, OK);
     return DONE;
   };

@@ -31,9 +31,7 @@ export const requestTime = (request: Request): string => asSeconds(wallClock() -
 
 const contentType = ({ out, headerSent }: Request): Value => {
   if (out.contentType === '') return undefined;
-  return headerSent && out.charset !== '' && out.typeLength < 0
-    ? `${out.contentType}; charset=${out.charset}`
-    : out.contentType;
+  return headerSent ? out.sentType : out.contentType;
 };
 
 /** In nginx nothing is kept any more by the time of the log, unless the value was asked for before. */
