@@ -33,7 +33,6 @@ const NAMES: ReadonlySet<string> = new Set([
   'directio',
   'directio_alignment',
   'output_buffers',
-  'postpone_output',
   'read_ahead',
   'tcp_nopush',
   // Memory.

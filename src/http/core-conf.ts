@@ -176,6 +176,7 @@ export const core = defineModule({
   name: 'http_core',
   directives: {
     absolute_redirect: directive(flag, { in: LOCATION, initial: true }),
+    postpone_output: directive(size, { in: LOCATION, initial: 1460 }),
     post_action: directive(str, { in: LOCATION_IF, initial: '' }),
     subrequest_output_buffer_size: directive(size, { in: LOCATION, initial: 4096 }),
     port_in_redirect: directive(flag, { in: LOCATION, initial: true }),

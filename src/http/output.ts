@@ -7,6 +7,8 @@ export type Data = Uint8Array;
 export const LAST = 1;
 /** What has been written so far should reach the client now. */
 export const FLUSH = 2;
+/** What a filter holds back is handed on now: what follows comes by another way. */
+export const SYNC = 8;
 /** The bytes will not change and may be kept; without it they are only there during the call. */
 export const OWNED = 4;
 

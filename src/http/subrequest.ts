@@ -27,6 +27,15 @@ export interface SubrequestConf extends SubrequestOwner {
   readonly clone?: boolean;
 }
 
+/**
+ * Puts the place where the output of subrequests joins the body behind the filters that are there now: to be called
+ * before the first of the body when subrequests are likely. Without it the first subrequest does that.
+ */
+export const joinSubrequests = (main: Request): void => {
+  main.subrequests ??= new Subrequests(main);
+  main.subrequests.root();
+};
+
 /** The turn of `parent`'s own output. */
 const turnOf = (parent: Request, subrequests: Subrequests): Turn | undefined => {
   if (parent === parent.main) return subrequests.root();

@@ -1,7 +1,7 @@
 /** The subrequests of a main request: which are under way, whose output is due, and how they end with it. */
 import { appendFilter } from './filter-chain.ts';
 import { endRequest, finalize } from './finalize.ts';
-import { type BodyFilter, type Data, NOWHERE } from './output.ts';
+import { type BodyFilter, type Data, FLUSH, LAST, NOWHERE, OWNED } from './output.ts';
 import type { Request } from './request.ts';
 import { type Outlet, Turn } from './turn.ts';
 import { OK } from './verdict.ts';
@@ -11,6 +11,8 @@ class Junction implements BodyFilter, Outlet {
   next = NOWHERE;
   readonly root: Turn;
   active: Turn;
+  readonly #small: Data[] = [];
+  #length = 0;
 
   constructor(readonly main: Request) {
     this.root = new Turn(main, this, undefined);
@@ -21,8 +23,23 @@ class Junction implements BodyFilter, Outlet {
     this.root.write(request, bytes, flags);
   }
 
+  /** Small pieces go on together, as `postpone_output` says. */
   deliver(bytes: Data, flags: number): void {
-    this.next.write(this.main, bytes, flags);
+    const { main } = this;
+    const most = main.location.core.postpone_output;
+    if ((flags & (LAST | FLUSH)) === 0 && this.#length + bytes.length < most) {
+      this.#length += bytes.length;
+      this.#small.push((flags & OWNED) === 0 ? Buffer.from(bytes) : bytes);
+      return;
+    }
+    if (this.#length === 0) {
+      this.next.write(main, bytes, flags);
+      return;
+    }
+    const all = Buffer.concat([...this.#small, bytes]);
+    this.#small.length = 0;
+    this.#length = 0;
+    this.next.write(main, all, flags | OWNED);
   }
 }
 

@@ -18,6 +18,7 @@ import type { LocalAddress } from '../upstream/contract.ts';
 import { IGNORE, NEXT, type UpstreamConf } from '../upstream/contract.ts';
 import { kindsOf } from '../upstream/reply-name.ts';
 import { HTTP } from './build.ts';
+import { cacheRows, toCache } from './cache/cache-directives.ts';
 import { sizeTemplate, templateAt } from './parsers.ts';
 import type { Template } from './template.ts';
 
@@ -127,6 +128,7 @@ export const upstreamRows = (prefix: string, next: readonly NextWord[]) => {
       ...named('ignore_headers'),
       initial: [],
     }),
+    ...cacheRows(prefix, next),
     limitRate: directive<Template | undefined>(sizeTemplate, { ...named('limit_rate'), initial: undefined }),
     passRequestHeaders: directive(flag, { ...named('pass_request_headers'), initial: true }),
     passRequestBody: directive(flag, { ...named('pass_request_body'), initial: true }),
@@ -144,6 +146,8 @@ export interface OwnPart {
   readonly hidden: readonly string[];
   /** `proxy_method`. */
   readonly method?: Template | undefined;
+  /** `proxy_cache_convert_head`. */
+  readonly convertHead?: boolean;
 }
 
 /** The engine's settings for one location. Throws `Reason` in nginx's words where directives contradict each other. */
@@ -182,6 +186,7 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
     bind: conf.bind === 'off' ? undefined : conf.bind,
     limitRate: conf.limitRate,
     method: own.method,
+    cache: toCache(conf, { prefix: own.prefix, tempPath, convertHead: own.convertHead ?? false }, scope),
   };
 };
 

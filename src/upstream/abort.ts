@@ -16,7 +16,9 @@ export const abort = (u: Upstream): void => {
   const { broken } = request.stream;
   // Called by the connection itself, not by the request's end: then the end is ours to bring about.
   const ours = request.producer === u;
-  if (u.phase !== DRAINING && conf.ignoreClientAbort && ours) {
+  // A reply that is being kept is read to its end.
+  const readsOn = conf.ignoreClientAbort || (u.cacheable && u.connection !== undefined);
+  if (u.phase !== DRAINING && readsOn && ours) {
     if (broken) discard(u);
     return;
   }

@@ -29,8 +29,13 @@ import type { Upstream } from './upstream.ts';
 
 /** The request is ready to be passed on. */
 export const begin = (u: Upstream): void => {
-  u.text = u.protocol.head(u.request, u);
   u.now = monotonic();
+  if (!u.conf.cache?.begin(u)) ask(u);
+};
+
+/** Nothing that is kept answers the request: it goes to a peer. */
+export const ask = (u: Upstream): void => {
+  u.text = u.protocol.head(u.request, u);
   choose(u);
 };
 

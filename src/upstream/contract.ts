@@ -6,6 +6,7 @@
 
 import type { Request } from '../http/request.ts';
 import type { Template } from '../http/template.ts';
+import type { Verdict } from '../http/verdict.ts';
 import type { ConnectTo } from '../net/connection.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import type { Upstream } from './upstream.ts';
@@ -143,6 +144,8 @@ export interface UpstreamConf {
   /** Bytes a second read from the upstream; undefined without a limit. */
   readonly limitRate: Template | undefined;
   readonly method: Template | undefined;
+  /** Where replies are kept and found again. */
+  readonly cache?: ReplyCache | undefined;
   /** `proxy_pass_trailers`; off where missing. */
   readonly passTrailers?: boolean;
   /** 1xx replies other than 100 and 101 are passed to the client (with `early_hints`); off where missing. */
@@ -151,6 +154,27 @@ export interface UpstreamConf {
   readonly fixedBuffering?: boolean;
   /** A 404 of the peer is ours (memcached). */
   readonly intercept404?: boolean;
+}
+
+/** What keeps replies for other requests (`proxy_cache`): the engine asks it at each step of an exchange. */
+export interface ReplyCache {
+  /** Before the first attempt. True: the request has been answered with a kept reply, or waits for one, or has failed. */
+  begin(upstream: Upstream): boolean;
+  /**
+   * No further attempt follows on `reason` (bits of NEXT). True: a kept reply has answered. `failed`: there is no
+   * reply at all, so that `stale-if-error` counts too.
+   */
+  standsIn(upstream: Upstream, reason: number, failed: boolean): boolean;
+  /** A 304 to a condition of the cache's own. True: the kept reply is good again, and has answered. */
+  revalidated(upstream: Upstream): boolean;
+  /** The head is complete: decides whether the reply is kept, `upstream.cacheable`. */
+  head(upstream: Upstream): void;
+  /** A decoded piece of a reply that is kept. */
+  body(upstream: Upstream, bytes: Uint8Array): void;
+  /** The whole of it has come. */
+  complete(upstream: Upstream): void;
+  /** The exchange is over, with that verdict: what is not complete is let go. */
+  close(upstream: Upstream, verdict: Verdict): void;
 }
 
 /** `client_body_temp_path` and its like: a folder with up to three levels of hashed folders inside. */

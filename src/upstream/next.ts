@@ -48,7 +48,7 @@ export const next = (u: Upstream, reason: number): void => {
     !(u.requestSent && u.streamed) &&
     !timedOut(u);
   if (allowed) u.connectAgain();
-  else finalizeUpstream(u, status);
+  else if (!u.conf.cache?.standsIn(u, wanted, true)) finalizeUpstream(u, status);
 };
 
 /** Whether the reply's status led to another attempt, or to an answer of ours. */
@@ -62,6 +62,10 @@ export const passedOver = (u: Upstream): boolean => {
       next(u, bit);
       return true;
     }
+  }
+  const { cache } = u.conf;
+  if (cache && ((bit !== 0 && cache.standsIn(u, bit, false)) || (status === 304 && cache.revalidated(u)))) {
+    return true;
   }
   return intercepted(u);
 };
@@ -123,7 +127,7 @@ export const stopClock = (u: Upstream): void => {
 };
 
 /** Frees what the exchange holds, and with that the exchange is over. False: it was over before. */
-export const close = (u: Upstream): boolean => {
+export const close = (u: Upstream, verdict: Verdict = OK): boolean => {
   if (u.phase === OVER) return false;
   u.lookup?.cancel();
   if (u.attempts.length > 0) stopClock(u);
@@ -131,6 +135,7 @@ export const close = (u: Upstream): boolean => {
   u.spool?.close();
   u.spool = undefined;
   u.phase = OVER;
+  u.conf.cache?.close(u, verdict);
   return true;
 };
 
@@ -142,7 +147,7 @@ export const finalizeUpstream = (u: Upstream, verdict: Verdict): void => {
     // What came before the error still goes to the client, as far as it takes it.
     spool.drainInto(u.request);
   }
-  if (!close(u)) return;
+  if (!close(u, verdict)) return;
   const { request } = u;
   if (request.producer === u) request.producer = undefined;
   if (u.discarding) return;

@@ -17,6 +17,7 @@ export const passBody = (u: Upstream, bytes: Uint8Array): boolean => {
     tunnelBytes(u, bytes);
     return true;
   }
+  if (u.cacheable) u.conf.cache?.body(u, bytes);
   if (u.pending && u.pending.length > 0) flushPending(u, 0);
   if (u.phase !== PASSING) return false;
   u.pending = bytes;
@@ -94,7 +95,7 @@ export const passText = (u: Upstream, text: string, keep: boolean): boolean => {
   const { request } = u;
   const { stream } = request;
   if (u.phase !== PASSING || u.discarding || !u.buffering || u.limit || request.sink !== stream) return false;
-  if (request.congested) return false;
+  if (request.congested || u.cacheable) return false;
   u.keep = keep;
   stopClock(u);
   release(u, PEER_OK);
@@ -112,6 +113,7 @@ export const passEnd = (u: Upstream, keep: boolean): void => {
   u.keep = keep;
   stopClock(u);
   release(u, PEER_OK);
+  if (u.cacheable) u.conf.cache?.complete(u);
   if (u.discarding) {
     finalizeUpstream(u, CUT);
     return;

@@ -3,6 +3,7 @@
 import { parseNumber } from '../config/numbers.ts';
 import { finalize, sendHeader } from '../http/finalize.ts';
 import type { HeadersOut } from '../http/headers.ts';
+import { parseHttpDate } from '../http/http-date.ts';
 import { NOTHING } from '../http/output.ts';
 import { holds } from '../http/parsers.ts';
 import type { Request } from '../http/request.ts';
@@ -23,7 +24,9 @@ import {
   CONTENT_LENGTH,
   CONTENT_TYPE,
   DATE,
+  ETAG,
   KEEP_ALIVE,
+  LAST_MODIFIED,
   LOCATION,
   PLAIN,
   REFRESH,
@@ -59,6 +62,7 @@ export const passHead = (u: Upstream): boolean => {
     redirect(u);
     return false;
   }
+  u.conf.cache?.head(u);
   if (u.discarding) {
     u.phase = PASSING;
     return true;
@@ -67,7 +71,7 @@ export const passHead = (u: Upstream): boolean => {
   u.headerSent = true;
   if (head.upgrade) return beginTunnel(u);
   if (!sendHeader(request)) return false;
-  if (request.headerOnly) {
+  if (request.headerOnly && !u.cacheable) {
     finalizeUpstream(u, OK);
     return false;
   }
@@ -82,6 +86,22 @@ export const passHead = (u: Upstream): boolean => {
     startLimit(u, u.conf.limitRate.text(request));
   }
   return true;
+};
+
+/** The head of a kept reply, in `u.head`. False: it has led elsewhere, and the exchange is over. */
+export const passKeptHead = (u: Upstream): boolean => {
+  const { head, request } = u;
+  if ((head.seen & ASKING) !== 0) obey(u, head);
+  if (
+    (head.seen & (1 << ACCEL_REDIRECT)) !== 0 &&
+    (u.conf.ignoreHeaders & IGNORE['X-Accel-Redirect']) === 0
+  ) {
+    redirect(u);
+    return false;
+  }
+  copyHead(u);
+  u.headerSent = true;
+  return sendHeader(request);
 };
 
 /** X-Accel-Limit-Rate, X-Accel-Charset and X-Accel-Buffering. */
@@ -127,13 +147,14 @@ const copyHead = (u: Upstream): void => {
     if (name.kind === PLAIN) out.lines.push(name.text, value);
     else copyLine(u, name, value);
   }
-  request.unconditional = true;
+  // Conditions are for us to judge only where the reply is kept.
+  request.unconditional = !(u.kept || u.cacheable);
   out.status = head.status;
   out.statusLine = head.statusLine;
   out.contentLength = head.contentLength;
   if (conf.forceRanges) {
     out.acceptRanges = true;
-    out.singleRange = true;
+    out.singleRange = !u.kept;
   }
 };
 
@@ -176,7 +197,24 @@ const copyLine = (u: Upstream, name: ReplyName, value: string): void => {
       out.add(name.text, protocol.rewriteCookie?.(request, value) ?? value);
       return;
     case ACCEPT_RANGES:
-      if (!u.conf.forceRanges) out.add(name.text, value);
+      if (u.conf.forceRanges) return;
+      if (u.kept || u.cacheable) {
+        out.acceptRanges = true;
+        out.singleRange = !u.kept;
+      } else {
+        out.add(name.text, value);
+      }
+      return;
+    case LAST_MODIFIED: {
+      // Of what is kept the filters for conditions and ranges know date and tag.
+      const time = u.kept || u.cacheable ? parseHttpDate(value) : undefined;
+      if (time === undefined) out.add(name.text, value);
+      else out.lastModified = time;
+      return;
+    }
+    case ETAG:
+      if (u.kept || u.cacheable) out.etag = value;
+      else out.add(name.text, value);
       return;
     case UPGRADE:
       if (request.version < 2000) out.add(name.text, value);

@@ -67,6 +67,11 @@ export class ReplyHead {
     return this.values[this.names.findIndex((name) => name.kind === kind)];
   }
 
+  /** The first value of a line by its lower-case name. */
+  line(lower: string): string | undefined {
+    return this.values[this.names.findIndex((name) => name.lower === lower)];
+  }
+
   #framing(name: ReplyName, value: string): boolean {
     const bit = 1 << name.kind;
     if ((this.seen & bit) !== 0) {

@@ -145,6 +145,14 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
 
   headerSent = false;
   buffering = true;
+  /** What the cache has to do with the exchange, and `$upstream_cache_status`; '' without a cache. */
+  entry: object | undefined = undefined;
+  cacheStatus = '';
+  /** The reply is to be kept; it has been kept before, and `head` is its head. */
+  cacheable = false;
+  kept = false;
+  /** HEAD is sent as GET, so that the reply can be kept. */
+  asGet = false;
   /** The last piece of the body, not passed on yet: it may turn out to be the final one. */
   pending: Uint8Array | undefined = undefined;
   /** Where the reply waits for a slow client. */

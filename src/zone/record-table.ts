@@ -148,6 +148,15 @@ export class RecordTable {
     this.#words[COUNT] = this.#head(COUNT) - 1;
   }
 
+  /** The key of a record; its digest where it is too long to be kept. */
+  key(record: number): string {
+    const at = this.#at(record);
+    const length = this.#words[at + KEY_LENGTH] ?? 0;
+    const start = at * 4 + this.#keyAt;
+    const end = start + (length > this.#keyBytes ? LEAST_KEY_BYTES : length);
+    return Buffer.from(this.#bytes.subarray(start, end)).latin1Slice();
+  }
+
   get(record: number, field: number): number {
     return this.#doubles[(this.#at(record) + LINK_WORDS) / 2 + field] ?? 0;
   }

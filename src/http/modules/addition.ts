@@ -6,7 +6,7 @@ import { appendFilter } from '../filter-chain.ts';
 import { finalize } from '../finalize.ts';
 import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
 import { httpModule } from '../module.ts';
-import { type BodyFilter, type Data, LAST, NOTHING, NOWHERE } from '../output.ts';
+import { type BodyFilter, type Data, LAST, NOTHING, NOWHERE, SYNC } from '../output.ts';
 import type { Request } from '../request.ts';
 import { IN_TURN, subrequest } from '../subrequest.ts';
 import { ERROR } from '../verdict.ts';
@@ -36,7 +36,7 @@ class AdditionFilter implements BodyFilter {
       this.next.write(request, bytes, flags);
       return;
     }
-    if (bytes.length > 0) this.next.write(request, bytes, flags & ~LAST);
+    this.next.write(request, bytes, (flags & ~LAST) | SYNC);
     if (this.#add(request, this.after)) this.next.write(request, NOTHING, LAST);
   }
 

@@ -32,6 +32,26 @@ export const withDefaults = (own: readonly Param[], build: HttpBuild): readonly 
     ? own
     : [...own, { name: HOST, value: build.template('$host$is_request_port$request_port'), ifNotEmpty: true }];
 
+/** What the cache asks with in place of the client's conditions and ranges; `fastcgi_param` goes before it. */
+const CACHE_PARAMS = [
+  ['HTTP_IF_MODIFIED_SINCE', '$upstream_cache_last_modified'],
+  ['HTTP_IF_UNMODIFIED_SINCE', ''],
+  ['HTTP_IF_NONE_MATCH', '$upstream_cache_etag'],
+  ['HTTP_IF_MATCH', ''],
+  ['HTTP_RANGE', ''],
+  ['HTTP_IF_RANGE', ''],
+] as const;
+
+/** The parameters of a request whose reply is to be kept. */
+export const withCacheParams = (own: readonly Param[], build: HttpBuild): readonly Param[] => {
+  const set = new Set(own.map(({ name }) => name.toUpperCase()));
+  const added = CACHE_PARAMS.filter(([name]) => !set.has(name));
+  return [
+    ...withDefaults(own, build),
+    ...added.map(([name, value]) => ({ name, value: build.template(value), ifNotEmpty: true })),
+  ];
+};
+
 /** A path taken apart. */
 interface Script {
   readonly name: string;

@@ -7,7 +7,7 @@ import { startUpstream } from '../../upstream/upstream.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import { ANYWHERE, passApplies, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
-import { PathSplit, params, splitPattern, withDefaults } from './fastcgi-params.ts';
+import { PathSplit, params, splitPattern, withCacheParams, withDefaults } from './fastcgi-params.ts';
 import { fastcgiPass, groupAt, type Pass } from './fastcgi-pass.ts';
 
 /** Lines of a reply that are for this program, not for its client. */
@@ -69,6 +69,7 @@ export const fastcgi = httpModule({
     const protocol = new FastcgiProtocol(
       { keep: conf.fastcgi_keep_conn, catchStderr: conf.fastcgi_catch_stderr },
       compileParams(withDefaults(conf.fastcgi_param, build), conf.passRequestHeaders),
+      upstream.cache && compileParams(withCacheParams(conf.fastcgi_param, build), conf.passRequestHeaders),
     );
     const { ref, template } = pass;
     if (ref) return (request) => startUpstream(request, upstream, protocol, ref.group);

@@ -27,7 +27,7 @@ export class FileProducer implements Producer {
   #most = 0;
 
   /** Takes the open file over, and closes it at the end. */
-  constructor(readonly file: OpenFile) {}
+  constructor(readonly file: Pick<OpenFile, 'path' | 'descriptor' | 'close'>) {}
 
   /** What is to be sent, and where to. */
   begin(request: Request, sink: BodySink, parts: readonly RangePart[], after: Data): void {
@@ -70,7 +70,7 @@ export class FileProducer implements Producer {
         setImmediate(() => this.resumeOutput(request));
         return;
       }
-      if (!direct && request.stream.congested) return;
+      if (!direct && request.congested) return;
     }
   }
 

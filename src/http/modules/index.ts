@@ -11,6 +11,7 @@ import { authBasicModule } from './auth-basic.ts';
 import { authRequestModule } from './auth-request.ts';
 import { autoindexModule } from './autoindex.ts';
 import { browserModule } from './browser.ts';
+import { cacheModule } from './cache.ts';
 import { charsetModule } from './charset.ts';
 import { davModule } from './dav.ts';
 import { emptyGifModule } from './empty-gif.ts';
@@ -59,6 +60,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   refererModule,
   splitClientsModule,
   secureLinkModule,
+  cacheModule,
   upstream,
   upstreamBalancing,
   realipModule,

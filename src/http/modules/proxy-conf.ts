@@ -11,6 +11,7 @@ import { enumOf, flag, wordAt } from '../../config/parsers.ts';
 import type { UpstreamConf } from '../../upstream/contract.ts';
 import { type HttpOptions, HttpSettings } from '../../upstream/protocols/http/protocol.ts';
 import type { SetHeader } from '../../upstream/protocols/http/request-head.ts';
+import { HTTP } from '../build.ts';
 import { template, templateAt } from '../parsers.ts';
 import type { Template } from '../template.ts';
 import { ANYWHERE, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
@@ -79,6 +80,7 @@ const shared = upstreamRows('proxy', [
 export const directives = {
   ...shared,
   proxy_pass: directive(proxyPass, { in: LOCATIONS, initial: undefined }),
+  proxy_cache_convert_head: directive(flag, { in: ANYWHERE, initial: true }),
   proxy_http_version: directive(httpVersion, { in: ANYWHERE, initial: '1.1' }),
   proxy_method: directive<Template | undefined>(template, { in: ANYWHERE, initial: undefined }),
   proxy_set_header: directive(setHeaders, { in: ANYWHERE, initial: [] }),
@@ -129,10 +131,31 @@ const cookieRewriter = (conf: OwnConf): HttpOptions['rewriteCookie'] => {
   return (request, line) => rewriteCookie(rules, request, line);
 };
 
+/** What the cache asks with in place of the client's conditions and ranges; `proxy_set_header` goes before it. */
+const CACHE_HEADERS = [
+  ['If-Modified-Since', '$upstream_cache_last_modified'],
+  ['If-Unmodified-Since', ''],
+  ['If-None-Match', '$upstream_cache_etag'],
+  ['If-Match', ''],
+  ['Range', ''],
+  ['If-Range', ''],
+] as const;
+
+const cacheHeaders = (own: readonly SetHeader[], scope: Scope): readonly SetHeader[] => {
+  const set = new Set(own.map(({ name }) => name.toLowerCase()));
+  const added = CACHE_HEADERS.filter(([name]) => !set.has(name.toLowerCase()));
+  const build = scope.need(HTTP);
+  return [
+    ...own,
+    ...added.map(([name, value]) => ({ name, value: build.template(value), place: scope.place })),
+  ];
+};
+
 /** Throws Reason where directives contradict each other. */
 export const derive = (conf: OwnConf, scope: Scope): Derived => {
   const tempFolder = scope.load.builtIn.proxyTemp;
-  const own = { prefix: 'proxy', hidden: HIDDEN, method: conf.proxy_method, tempFolder };
+  const convertHead = conf.proxy_cache_convert_head;
+  const own = { prefix: 'proxy', hidden: HIDDEN, method: conf.proxy_method, tempFolder, convertHead };
   const general = toUpstreamConf(conf, own, scope);
   const passBody = general.passRequestBody && conf.proxy_set_body === undefined;
   const upstream: UpstreamConf = {
@@ -145,6 +168,7 @@ export const derive = (conf: OwnConf, scope: Scope): Derived => {
   const settings = new HttpSettings({
     version: conf.proxy_http_version === '1.1' ? 1001 : 1000,
     setHeaders: conf.proxy_set_header,
+    cacheHeaders: general.cache && cacheHeaders(conf.proxy_set_header, scope),
     method: conf.proxy_method,
     body: conf.proxy_set_body,
     passHeaders: conf.passRequestHeaders,

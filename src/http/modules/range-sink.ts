@@ -25,9 +25,9 @@ export class RangeSink implements BodyFilter {
     /** What follows the last part. */
     readonly after: Data,
     /** Where in the whole body the bytes begin that are written. */
-    offset = 0,
+    readonly first = 0,
   ) {
-    this.#offset = offset;
+    this.#offset = first;
   }
 
   write(request: Request, bytes: Data, flags: number): void {

@@ -6,10 +6,10 @@ import { tagOf } from '../changed-body.ts';
 import { prependFilter } from '../filter-chain.ts';
 import { finalize } from '../finalize.ts';
 import { httpModule } from '../module.ts';
-import { type BodyFilter, type Data, FLUSH, LAST, NOTHING, NOWHERE } from '../output.ts';
+import { type BodyFilter, type Data, LAST, NOTHING, NOWHERE, SYNC } from '../output.ts';
 import { contextKey, type Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
-import { IN_TURN, type SubrequestConf, subrequest } from '../subrequest.ts';
+import { IN_TURN, joinSubrequests, type SubrequestConf, subrequest } from '../subrequest.ts';
 import { ERROR } from '../verdict.ts';
 import { RangeSink } from './range-sink.ts';
 
@@ -41,10 +41,17 @@ class Slices implements BodyFilter {
   }
 
   write(request: Request, bytes: Data, flags: number): void {
-    if (this.#end < 0) this.#findEnd(request);
+    if (request.headerOnly) {
+      this.next.write(request, bytes, flags);
+      return;
+    }
+    if (this.#end < 0) {
+      joinSubrequests(request);
+      this.#findEnd(request);
+    }
     const last = (flags & LAST) !== 0;
     // No filter shall keep back what stands before the next part.
-    this.next.write(request, bytes, last ? (flags & ~LAST) | FLUSH : flags);
+    this.next.write(request, bytes, last ? (flags & ~LAST) | SYNC : flags);
     if (last) this.#more();
   }
 

@@ -5,7 +5,7 @@ import { clearLastModified, clearTag, weakenTag } from '../changed-body.ts';
 import { appendFilter } from '../filter-chain.ts';
 import { hasType, type MimeTypes, mimeTypes, TEXT_HTML } from '../mime-types.ts';
 import { type HeaderFilter, httpModule } from '../module.ts';
-import { type BodyFilter, type Data, FLUSH, LAST, NOWHERE, OWNED } from '../output.ts';
+import { type BodyFilter, type Data, FLUSH, LAST, NOWHERE, OWNED, SYNC } from '../output.ts';
 import { templateAt } from '../parsers.ts';
 import type { Request } from '../request.ts';
 import type { Template } from '../template.ts';
@@ -67,7 +67,7 @@ class SubFilter implements BodyFilter {
   }
 
   write(request: Request, bytes: Data, flags: number): void {
-    const replaced = this.#replacing.feed(bytes, (flags & FLUSH) !== 0, (flags & LAST) !== 0);
+    const replaced = this.#replacing.feed(bytes, (flags & (FLUSH | SYNC)) !== 0, (flags & LAST) !== 0);
     if (replaced.length === 0 && (flags & (FLUSH | LAST)) === 0) return;
     this.next.write(request, replaced, replaced.buffer === bytes.buffer ? flags : flags | OWNED);
   }

@@ -16,10 +16,18 @@ export class FastcgiProtocol implements Protocol {
   readonly #conf: ReplyConf;
   readonly #begin: string;
   readonly #params: (request: Request) => string;
+  readonly #cacheParams: (request: Request) => string;
   readonly #spare: FastcgiReply[] = [];
 
-  /** `params` gives the name-value pairs of a request; see params.ts. */
-  constructor(conf: Omit<ReplyConf, 'spare'>, params: (request: Request) => string) {
+  /**
+   * `params` gives the name-value pairs of a request, see params.ts; `cacheParams` those of one whose reply is to be
+   * kept.
+   */
+  constructor(
+    conf: Omit<ReplyConf, 'spare'>,
+    params: (request: Request) => string,
+    cacheParams: ((request: Request) => string) | undefined = undefined,
+  ) {
     const spare = this.#spare;
     this.#conf = {
       ...conf,
@@ -29,6 +37,7 @@ export class FastcgiProtocol implements Protocol {
     };
     this.#begin = beginRequest(conf.keep);
     this.#params = params;
+    this.#cacheParams = cacheParams ?? params;
   }
 
   uri(): string {
@@ -36,7 +45,8 @@ export class FastcgiProtocol implements Protocol {
   }
 
   head(request: Request, upstream: Upstream): string {
-    const text = this.#begin + paramsStream(this.#params(request));
+    const params = upstream.cacheable ? this.#cacheParams : this.#params;
+    const text = this.#begin + paramsStream(params(request));
     return upstream.hasBody ? text : text + STDIN_END;
   }
 

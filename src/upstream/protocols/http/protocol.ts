@@ -17,6 +17,8 @@ type RewriteRedirect = ((request: Request, value: string) => string | undefined)
 export interface HttpOptions extends HeadOptions, Omit<ReplyOptions, 'memory'> {
   /** A body may have to be sent in chunks. */
   readonly streams: boolean;
+  /** In place of `setHeaders` where the reply is to be kept. */
+  readonly cacheHeaders?: HeadOptions['setHeaders'] | undefined;
   readonly rewriteRedirect: RewriteRedirect;
   readonly rewriteCookie: Rewrite;
 }
@@ -24,6 +26,8 @@ export interface HttpOptions extends HeadOptions, Omit<ReplyOptions, 'memory'> {
 /** The compiled form, shared by the protocol objects of a location. */
 export class HttpSettings {
   readonly head: HeadBuilder;
+  /** For a reply that is to be kept. */
+  readonly cacheHead: HeadBuilder;
   readonly reply: ReplyOptions;
   readonly version: number;
   readonly method: Template | undefined;
@@ -34,6 +38,9 @@ export class HttpSettings {
 
   constructor(options: HttpOptions) {
     this.head = compileHead(options);
+    this.cacheHead = options.cacheHeaders
+      ? compileHead({ ...options, setHeaders: options.cacheHeaders })
+      : this.head;
     const { bufferSize, passTrailers, passesServer, passesDate } = options;
     this.reply = { bufferSize, passTrailers, passesServer, passesDate, memory: new HeadMemory() };
     this.version = options.version;
@@ -66,7 +73,8 @@ export class HttpProtocol implements Protocol {
   }
 
   head(request: Request, sent: SentBody): string {
-    return this.settings.head(request, sent, this.target);
+    const { head, cacheHead } = this.settings;
+    return sent.cacheable === true ? cacheHead(request, sent, this.target) : head(request, sent, this.target);
   }
 
   bodyPiece(sent: SentBody, bytes: Uint8Array, last: boolean): readonly (string | Uint8Array)[] {
@@ -78,7 +86,7 @@ export class HttpProtocol implements Protocol {
   reply(request: Request, upstream: ReplyTarget): HttpReply {
     const { spare, reply: options } = this.settings;
     const reply = spare.pop() ?? new HttpReply(options);
-    reply.begin(upstream, this.#asksForHead(request));
+    reply.begin(upstream, this.#asksForHead(request, upstream.asGet === true));
     return reply;
   }
 
@@ -88,8 +96,9 @@ export class HttpProtocol implements Protocol {
     if (spare.length < MOST_SPARE) spare.push(reply);
   }
 
-  #asksForHead(request: Request): boolean {
+  #asksForHead(request: Request, asGet: boolean): boolean {
     const { method } = this.settings;
+    if (asGet) return false;
     const sent = method ? method.text(request) : request.method;
     return sent.length === 4 && sent.toUpperCase() === 'HEAD';
   }

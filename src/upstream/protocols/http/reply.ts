@@ -15,6 +15,8 @@ import { TRAILERS_DONE, TRAILERS_INVALID, TrailerReader } from './trailers.ts';
 /** What a reply tells of itself; the engine's Upstream. */
 export interface ReplyTarget {
   readonly request: Request;
+  /** HEAD was sent as GET. */
+  readonly asGet?: boolean;
   /** Replaced by that of each reply; it does not change once it is complete, but for `upgrade`. */
   head: ReplyHead;
   /** Trailer lines: name, value, name, value ...; set before `onReplyEnd`. */

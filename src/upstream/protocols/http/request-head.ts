@@ -32,6 +32,10 @@ export interface SentBody {
   readonly hasBody: boolean;
   /** -1: not known beforehand. */
   readonly bodyLength: number;
+  /** The reply is to be kept: the client's conditions and ranges are not passed on. */
+  readonly cacheable?: boolean;
+  /** HEAD is sent as GET. */
+  readonly asGet?: boolean;
 }
 
 export type HeadBuilder = (request: Request, sent: SentBody, target: Target) => string;
@@ -174,7 +178,7 @@ export const compileHead = (options: HeadOptions): HeadBuilder => {
     return own ? '' : line;
   };
   return (request, sent, target) => {
-    let text = `${method ? method.text(request) : request.method} ${requestUri(request, target)}${version}`;
+    let text = `${sent.asGet ? 'GET' : method ? method.text(request) : request.method} ${requestUri(request, target)}${version}`;
     text += host ? hostLine(request, target) : target.hostLine;
     for (let i = 0; i < changing.length; i++) {
       const line = changing[i];
