@@ -194,14 +194,17 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
   onDrain(): void {
     this.#sendTimer?.stop();
     this.guard.taken();
-    if (this.#state === OPEN) this.resumeWaiting();
+    if (this.#state !== OPEN) return;
+    // Producers that have seen the connection full wait too, without having written anything.
+    for (const stream of this.streams.values()) this.waiting.add(stream);
+    this.resumeWaiting();
   }
 
-  /** There is room on the connection: streams go on in the order of their priorities. */
+  /** There is room on the connection: streams go on in the order of their priorities, those that went last behind the others. */
   resumeWaiting(): void {
     for (const stream of this.#intake.inOrder([...this.waiting])) {
       stream.resumeOutput();
-      if (this.send.window === 0 || this.send.blocked) break;
+      if (this.send.blocked) break;
     }
     this.written();
   }

@@ -144,7 +144,9 @@ export class Http2Stream implements Stream, TimerOwner {
 
   /** The client has send_timeout to make room. */
   #wait(): void {
-    this.session.waiting.add(this);
+    const { waiting } = this.session;
+    waiting.delete(this);
+    waiting.add(this);
     this.#sendTimer ??= new Timer(this);
     this.#sendTimer.start(this.request.location.core.send_timeout);
   }
