@@ -1,12 +1,19 @@
 /** `limit_rate` and `limit_rate_after`: the reply goes out no faster than that, counted as nginx counts it. */
 import { parseSize } from '../config/numbers.ts';
+import { ERROR } from '../log/levels.ts';
 import { Timer, type TimerOwner } from '../net/timers.ts';
 import { type BodySink, type Data, FLUSH, LAST, NOTHING, OWNED } from './output.ts';
 import type { Request } from './request.ts';
+import { logRequest } from './request-log.ts';
 import type { Template } from './template.ts';
 
-const sizeOf = (template: Template | undefined, request: Request): number =>
-  template === undefined ? 0 : (parseSize(template.text(request)) ?? 0);
+const sizeOf = (template: Template | undefined, request: Request): number => {
+  if (template === undefined) return 0;
+  const text = template.text(request);
+  const size = parseSize(text);
+  if (size === undefined) logRequest(request, ERROR, `invalid size "${text}"`);
+  return size ?? 0;
+};
 
 /** Stands before the connection; what is not due yet waits here, copied. */
 class RateSink implements BodySink, TimerOwner {

@@ -33,6 +33,8 @@ export interface Stream extends BodySink {
   readonly peer?: Peer | undefined;
   /** Takes another address for the client's until the request has ended (`set_real_ip_from`). */
   actAs?(address: string, port: number): void;
+  /** The descriptor of the client's socket; -1 without one. */
+  readonly descriptor?: number | undefined;
   /** The numbers of stub_status. */
   readonly counters: ClientCounters;
   /** When the connection was made, on the clock of `monotonic`, ms. */

@@ -4,7 +4,9 @@
  * above the line that defines it.
  */
 import { ConfError, type Place } from '../config/contract.ts';
+import { ERROR } from '../log/levels.ts';
 import type { Request } from './request.ts';
+import { logRequest } from './request-log.ts';
 
 /** undefined: not found (logged as `-`, empty in a template). */
 export type Value = string | undefined;
@@ -40,6 +42,8 @@ export class Variables {
   readonly #defined = new Map<string, VariableDefinition>();
   readonly #prefixes = new Map<string, VariableDefinition>();
   readonly #refs = new Map<string, VariableRef>();
+  /** Names of families that statements set. */
+  readonly #overlaid = new Set<string>();
 
   /** How many slots a request needs. */
   get slots(): number {
@@ -117,7 +121,10 @@ export class Variables {
     if (present?.set) return this.use(lower, place);
     if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
     const ref = this.use(lower, place);
-    if (!present) this.#defined.set(lower, { changeable: true, ...initially });
+    if (present) return ref;
+    // What `set` gives a name of a family wins where it has run; elsewhere the family's value holds.
+    if (initially !== NOT_FOUND && this.lookup(lower)) this.#overlaid.add(lower);
+    else this.#defined.set(lower, { changeable: true, ...initially });
     return ref;
   }
 
@@ -126,12 +133,17 @@ export class Variables {
     for (const ref of this.#refs.values()) {
       const definition = this.lookup(ref.name);
       if (!definition) throw new ConfError(`unknown "${ref.name}" variable`, undefined, ref.place);
-      const get = definition.bind?.(ref.name);
+      const get = definition.bind?.(ref.name) ?? definition.get;
       ref.definition = definition;
-      ref.get = getter(ref, get ? { ...definition, get } : definition);
+      const changeable = definition.changeable === true || this.#overlaid.has(ref.name);
+      ref.get = getter(ref, { get, changeable, cached: definition.cached === true });
     }
   }
 }
+
+/** How many variables may be worked out one for the other, and how many are: a map may refer to itself. */
+const DEEPEST = 100;
+let depth = 0;
 
 /** A value that a statement set for this request wins over the definition's own. */
 const getter = (ref: VariableRef, definition: VariableDefinition): ((request: Request) => Value) => {
@@ -142,7 +154,13 @@ const getter = (ref: VariableRef, definition: VariableDefinition): ((request: Re
       const values = request.values;
       const known = values[slot];
       if (known !== undefined) return known === null ? undefined : known;
+      if (depth === DEEPEST) {
+        logRequest(request, ERROR, `cycle while evaluating variable "${name}"`);
+        return undefined;
+      }
+      depth++;
       const value = definition.get(request, name);
+      depth--;
       if (keep) values[slot] = value ?? null;
       return value;
     };

@@ -310,6 +310,10 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     else this.#dispatch(request, text, intake.end, bytes, before, length);
   }
 
+  get descriptor(): number {
+    return this.connection.descriptor;
+  }
+
   get names(): ServerNames {
     return this.address.names;
   }
@@ -681,8 +685,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
           request.producer.abortOutput(request);
         } else if (request?.subrequests && request.subrequests.count > 0) {
           request.subrequests.clientGone();
-        } else if (request && !request.headerSent && !request.complete) {
-          // It waits in a phase (limit_req and its like) for an answer that nobody will read.
+        } else if (request && !this.#reader && (!request.complete || this.#finishing)) {
+          // It waits in a phase (limit_req and its like), or for room, with an answer that nobody will read.
           logPrematureClose(request);
           terminate(request, 499);
         }

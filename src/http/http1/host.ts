@@ -36,6 +36,8 @@ export interface Served {
 
 /** What is known of a client before it has said which protocol it speaks. */
 export interface ClientFacts extends Served, DebugClient {
+  /** The descriptor of the client's socket; -1 without one. */
+  readonly descriptor: number;
   readonly connection: Connection;
   readonly number: number;
   readonly remotePort: number;

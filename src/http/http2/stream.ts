@@ -61,6 +61,9 @@ export class Http2Stream implements Stream, TimerOwner {
   get number(): number {
     return this.session.client.number;
   }
+  get descriptor(): number | undefined {
+    return this.session.client.descriptor;
+  }
   get localAddress(): string {
     return this.session.client.localAddress;
   }

@@ -39,18 +39,38 @@ export const lineValue = (lines: readonly string[], wanted: string): Value => {
   return text;
 };
 
-/** The value of a cookie by its name in any case (`name=value`, several divided by `;`). */
-export const cookieValue = (headers: HeadersIn, name: string): Value => {
-  if (name === '') return undefined;
-  const { names, values } = headers;
+/** The next pair of a Cookie line, from `at` on. */
+const nextPair = (line: string, at: number): number => {
+  let next = at;
+  while (next < line.length && line[next] !== ';') next++;
+  next++;
+  while (line[next] === ' ') next++;
+  return next;
+};
+
+/** The value of a cookie in one line; undefined when the line has none of that name. */
+const cookieIn = (line: string, name: string): Value => {
+  for (let start = 0; start < line.length; ) {
+    if (line.slice(start, start + name.length).toLowerCase() === name) {
+      start += name.length;
+      while (line[start] === ' ') start++;
+      if (line[start++] === '=') {
+        while (line[start] === ' ') start++;
+        const end = line.indexOf(';', start);
+        return end < 0 ? line.slice(start) : line.slice(start, end);
+      }
+    }
+    start = nextPair(line, start);
+  }
+  return undefined;
+};
+
+/** The value of a cookie by its name in any case (`name=value`, divided by `;`). */
+export const cookieValue = ({ names, values }: HeadersIn, name: string): Value => {
   for (let i = 0; i < names.length; i++) {
     if (names[i]?.lower !== 'cookie') continue;
-    for (const pair of (values[i] ?? '').split(';')) {
-      const text = pair.replace(/^[ \t]+/, '');
-      if (text.length <= name.length || text.slice(0, name.length).toLowerCase() !== name) continue;
-      const match = /^ *= *(.*)$/s.exec(text.slice(name.length));
-      if (match) return match[1];
-    }
+    const value = cookieIn(values[i] ?? '', name);
+    if (value !== undefined) return value;
   }
   return undefined;
 };

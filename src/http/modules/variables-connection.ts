@@ -1,13 +1,20 @@
 /** Variables of the connection that carries a request. */
 import { isIPv6 } from 'node:net';
 import { monotonic } from '../../net/timers.ts';
+import { type TcpMeasure, tcpMeasure } from '../../platform/tcp-info.ts';
 import { tlvValue } from '../http1/proxy-tlv.ts';
 import type { Request } from '../request.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
 import { addressBytes } from './addresses.ts';
 import { asSeconds } from './variables-reply.ts';
 
-const unavailable: VariableDefinition = { get: () => undefined };
+/** What the kernel says of the client's TCP connection at this moment. */
+const tcpInfo = (measure: TcpMeasure): VariableDefinition => ({
+  get: ({ stream }) => {
+    const value = tcpMeasure(stream.descriptor ?? -1, measure);
+    return value === undefined ? undefined : `${value}`;
+  },
+});
 
 /** `127.0.0.1`, an IPv6 address, or `unix:`. */
 const remoteAddress = ({ stream }: Request): string => (stream.unix ? 'unix:' : stream.remoteAddress);
@@ -26,8 +33,8 @@ const localAddress = ({ stream }: Request): string =>
     : stream.localAddress;
 
 export const connectionVariables: Readonly<Record<string, VariableDefinition>> = {
-  remote_addr: { get: remoteAddress },
-  remote_port: { get: ({ stream }) => port(stream.remotePort) },
+  remote_addr: { get: remoteAddress, cached: true },
+  remote_port: { get: ({ stream }) => port(stream.remotePort), cached: true },
   binary_remote_addr: { get: binaryAddress, cached: true },
   server_addr: { get: localAddress },
   server_port: { get: ({ stream }) => port(stream.localPort) },
@@ -50,8 +57,8 @@ export const connectionVariables: Readonly<Record<string, VariableDefinition>> =
     get: ({ stream }, name) =>
       tlvValue(stream.proxyProtocol?.tlvs ?? '', name.slice('proxy_protocol_tlv_'.length)),
   },
-  tcpinfo_rtt: unavailable,
-  tcpinfo_rttvar: unavailable,
-  tcpinfo_snd_cwnd: unavailable,
-  tcpinfo_rcv_space: unavailable,
+  tcpinfo_rtt: tcpInfo('rtt'),
+  tcpinfo_rttvar: tcpInfo('rttvar'),
+  tcpinfo_snd_cwnd: tcpInfo('snd_cwnd'),
+  tcpinfo_rcv_space: tcpInfo('rcv_space'),
 };

@@ -108,7 +108,7 @@ export const requestVariables: Definitions = {
   document_root: { get: documentRoot },
   realpath_root: { get: realpathRoot },
   request_body: { get: requestBody, cached: true },
-  request_body_file: { get: (request) => request.body?.file?.path },
+  request_body_file: { get: (request) => request.body?.file?.path, cached: true },
   request_length: { get: (request) => `${request.requestLength}` },
   request_id: { get: () => ids.take(), cached: true },
   content_length: { get: contentLength },
