@@ -9,13 +9,13 @@ export const ALL_TYPES: MimeTypes = new Set(['*']);
 
 export const TEXT_HTML: MimeTypes = new Set(['text/html']);
 
-/** Types added to `defaults`; `*` stands for every type. */
-export const mimeTypes = (defaults: ReadonlySet<string>): Parser<MimeTypes> => ({
+/** Types beside text/html, which is always there; `*` stands for every type. */
+export const mimeTypes: Parser<MimeTypes> = {
   arity: { min: 1, max: Number.POSITIVE_INFINITY },
   repeats: true,
   parse(args, own) {
     if (own === ALL_TYPES) return own;
-    const types = new Set(own ?? defaults);
+    const types = new Set(own ?? TEXT_HTML);
     for (const { text } of args.words) {
       if (text === '*') return ALL_TYPES;
       const lower = text.toLowerCase();
@@ -24,7 +24,7 @@ export const mimeTypes = (defaults: ReadonlySet<string>): Parser<MimeTypes> => (
     }
     return types;
   },
-});
+};
 
 /** The reply's type without a charset that an upstream has written behind it. */
 export const bareType = ({ contentType, typeLength }: HeadersOut): string =>

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import { type Backend, reply, startBackend } from '../kit/http-backend.ts';
 import type { Message } from '../kit/message.ts';
 import type { Subject } from '../kit/proxy.ts';
@@ -43,10 +43,30 @@ const REPLIES: Readonly<Record<string, string>> = {
   '/control': reply('abc', `${HTML}Cache-Control: private\r\nCache-Control: no-store\r\n`),
 };
 
+/** A reply that waits between its two pieces. */
+interface Held {
+  readonly pieces: readonly string[];
+  next: (() => void) | undefined;
+}
+let held: Held = { pieces: [], next: undefined };
+
+const answerSlowly = async (wire: Wire): Promise<undefined> => {
+  const mine = held;
+  const [first = '', second = ''] = mine.pieces;
+  const told = new Promise<void>((resolve) => {
+    mine.next = resolve;
+  });
+  wire.send(`HTTP/1.1 200 OK\r\n${HTML}Content-Length: ${first.length + second.length}\r\n\r\n${first}`);
+  await told;
+  wire.send(second);
+  return undefined;
+};
+
 before(async () => {
-  backend = await startBackend(
-    rig,
-    ({ target }) => REPLIES[target.replace(/\?.*/, '')] ?? reply('unknown', '', '500 Unknown'),
+  backend = await startBackend(rig, ({ target }, wire) =>
+    target === '/slow'
+      ? answerSlowly(wire)
+      : (REPLIES[target.replace(/\?.*/, '')] ?? reply('unknown', '', '500 Unknown')),
   );
   const www = join(rig.dir, 'www');
   mkdirSync(www);
@@ -70,6 +90,8 @@ before(async () => {
         location /gzip/ { ${pass} gzip on; gzip_min_length 1; gzip_vary on; add_trailer X-Trailer end; }
         location /ranges/ { ${pass} proxy_force_ranges on; }
         location /sub-ranges/ { ${pass} proxy_force_ranges on; sub_filter 0 zero; sub_filter_types *; }
+        location /unbuffered-gzip/ { ${pass} proxy_buffering off; gzip on; gzip_min_length 1; }
+        location /unbuffered-sub/ { ${pass} proxy_buffering off; sub_filter abc A; }
         location /lines/ { ${pass} add_header ETag '"new"'; add_header Cache-Control extra; add_header X-Always a always; expires epoch; }
         location /static/ { alias %dir%/www/; gzip on; }
         location /page { return 404; }
@@ -191,6 +213,43 @@ describe('gzip over proxied replies', () => {
     const got = await get('/gzip/packed', GZIP);
     assert.equal(gunzipSync(Buffer.from(got.body, 'latin1')).toString(), 'packed abc');
     assert.equal(got.lines.filter((line) => /^content-encoding/i.test(line)).length, 1);
+  });
+});
+
+describe('without proxy_buffering', () => {
+  /** Sends the second piece when it is told to. */
+  const slow = async (target: string, pieces: readonly string[]): Promise<Wire> => {
+    held = { pieces, next: undefined };
+    const wire = await Wire.connect(proxy.port());
+    wire.send(`GET ${target} HTTP/1.1\r\nHost: x\r\n${GZIP}\r\n`);
+    return wire;
+  };
+  const goOn = (): void => held.next?.();
+
+  test('gzip sends each piece when it comes', async () => {
+    const wire = await slow('/unbuffered-gzip/slow', ['first piece', 'second piece']);
+    await wire.readUntil('\r\n\r\n');
+    const came: Buffer[] = [];
+    const text = (): string =>
+      gunzipSync(Buffer.concat(came), { finishFlush: constants.Z_SYNC_FLUSH }).toString();
+    for (const expected of ['first piece', 'first piecesecond piece']) {
+      do {
+        const size = Number.parseInt(await wire.readUntil('\r\n'), 16);
+        came.push(await wire.readBytes(size));
+        await wire.readBytes(2);
+      } while (text() !== expected);
+      goOn();
+    }
+    wire.close();
+  });
+
+  test('sub_filter keeps back only what may be the beginning of a pattern', async () => {
+    const wire = await slow('/unbuffered-sub/slow', ['one ab', 'c two']);
+    await wire.readUntil('one \r\n');
+    await wire.expectSilence(100);
+    goOn();
+    assert.match(await wire.readUntil('0\r\n\r\n'), /A two/);
+    wire.close();
   });
 });
 

@@ -52,7 +52,7 @@ export const additionModule = httpModule({
   directives: {
     add_before_body: directive(str, { in: WHERE, initial: '' }),
     add_after_body: directive(str, { in: WHERE, initial: '' }),
-    addition_types: directive<MimeTypes>(mimeTypes(new Set(['text/html'])), {
+    addition_types: directive<MimeTypes>(mimeTypes, {
       in: WHERE,
       initial: TEXT_HTML,
     }),

@@ -159,7 +159,7 @@ export const charsetModule = httpModule({
     charset: directive<CharsetName>(charset, { in: WHERE_IF, initial: OFF }),
     source_charset: directive<CharsetName>(sourceCharset, { in: WHERE_IF, initial: OFF }),
     override_charset: directive(flag, { in: WHERE_IF, initial: false }),
-    charset_types: directive<MimeTypes>(mimeTypes(TYPES), { in: WHERE, initial: TYPES }),
+    charset_types: directive<MimeTypes>(mimeTypes, { in: WHERE, initial: TYPES }),
     charset_map: charsetMap,
   },
   begin: (build) => build.scope.carry(CHARSETS, new Charsets()),

@@ -166,7 +166,7 @@ export const gzipModule = httpModule({
   name: 'http_gzip_filter',
   directives: {
     gzip: directive(flag, { in: [...WHERE, 'if-in-location'], initial: false }),
-    gzip_types: directive<MimeTypes>(mimeTypes(new Set(['text/html'])), { in: WHERE, initial: TEXT_HTML }),
+    gzip_types: directive<MimeTypes>(mimeTypes, { in: WHERE, initial: TEXT_HTML }),
     gzip_min_length: directive(size, { in: WHERE, initial: 20 }),
     gzip_comp_level: directive(num({ min: 1, max: 9 }), { in: WHERE, initial: 1 }),
     gzip_window: directive(power(9, 15, '512, 1k, 2k, 4k, 8k, 16k, or 32k'), { in: WHERE, initial: 15 }),

@@ -216,7 +216,7 @@ export const ssiModule = httpModule({
     ssi_min_file_chunk: directive(size, { in: WHERE, initial: 1024 }),
     ssi_value_length: directive(size, { in: WHERE, initial: 255 }),
     ssi_last_modified: directive(flag, { in: WHERE, initial: false }),
-    ssi_types: directive<MimeTypes>(mimeTypes(new Set(['text/html'])), { in: WHERE, initial: TEXT_HTML }),
+    ssi_types: directive<MimeTypes>(mimeTypes, { in: WHERE, initial: TEXT_HTML }),
   },
   variables: {
     date_local: { get: (request) => date(request, false) },

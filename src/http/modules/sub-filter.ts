@@ -106,7 +106,7 @@ export const subFilterModule = httpModule({
   filtersSubrequests: true,
   directives: {
     sub_filter: directive<readonly Pair[]>(pairs, { in: WHERE, initial: [] }),
-    sub_filter_types: directive<MimeTypes>(mimeTypes(new Set(['text/html'])), {
+    sub_filter_types: directive<MimeTypes>(mimeTypes, {
       in: WHERE,
       initial: TEXT_HTML,
     }),
