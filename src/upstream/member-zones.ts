@@ -37,7 +37,7 @@ export class MemberZones {
     this.#parts.get(zone)?.watched.push({ group, resolving });
   }
 
-  /** In a worker whose zones have memory. Each name is looked up by one of the workers. */
+  /** In a worker whose zones have memory. Each name is looked up by one of those who share it. */
   start({ worker, workers, log }: WatchContext): void {
     let number = 0;
     for (const [zone, { bytes, watched }] of this.#parts) {
@@ -48,7 +48,7 @@ export class MemberZones {
         group.open(table, slot, () => earlier(zone, log)?.peek(group.name));
         slot += group.fixed;
         for (const [line, server] of group.servers.lines.entries()) {
-          if (number++ % workers !== worker) continue;
+          if (number++ % workers !== worker && zone.shared) continue;
           this.#watches.push(new HostWatch(group, line, server, resolving, log));
         }
       }

@@ -138,17 +138,22 @@ export const mapZones = (
 ): void => {
   for (const zone of zones) {
     const description = descriptions.find(({ name }) => name === zone.name);
-    zone.give(description ? mapOrOwn(description, warn) : new ArrayBuffer(zone.bytes));
+    const mapped = description && mapOrWarn(description, warn);
+    zone.shared = mapped !== undefined;
+    zone.give(mapped ?? new ArrayBuffer(zone.bytes));
     const previous = description?.previous;
     zone.previous = previous && (() => mapShared(previous.path, previous.bytes));
   }
 };
 
-const mapOrOwn = ({ name, path, bytes }: ZoneDescription, warn: (reason: string) => void): ArrayBuffer => {
+const mapOrWarn = (
+  { name, path, bytes }: ZoneDescription,
+  warn: (reason: string) => void,
+): ArrayBuffer | undefined => {
   try {
     return mapShared(path, bytes);
   } catch (error) {
     warn(`zone "${name}" is not shared, each worker has its own: ${errorText(error)}`);
-    return new ArrayBuffer(bytes);
+    return undefined;
   }
 };

@@ -28,6 +28,8 @@ export class Zone {
    * this configuration has. Throws.
    */
   previous: (() => ArrayBuffer) | undefined = undefined;
+  /** Other workers have the same memory. */
+  shared = false;
 
   constructor(
     readonly name: string,
