@@ -43,6 +43,9 @@ const conf = (port: number, upstream: string): string => `
     location / { proxy_pass http://u; add_header X-Peer $upstream_addr always; }
   }`;
 
+/** Milliseconds; the program's processes take their time to start on a busy machine. */
+const PATIENCE = 20_000;
+
 /** The peers that so many requests name. */
 const peers = async (proxy: Subject, count = 8): Promise<string> => {
   const seen: Record<string, true> = {};
@@ -54,7 +57,7 @@ const peers = async (proxy: Subject, count = 8): Promise<string> => {
 };
 
 /** Waits until requests go to these peers only. */
-const settles = async (proxy: Subject, wanted: string, ms = 8000): Promise<void> => {
+const settles = async (proxy: Subject, wanted: string, ms = PATIENCE): Promise<void> => {
   const deadline = Date.now() + ms;
   for (;;) {
     const now = await peers(proxy);
@@ -75,13 +78,13 @@ describe('server NAME resolve', { concurrency: true }, () => {
     await settles(proxy, `200 ${at('127.0.0.1')}`);
     rows['app.test'] = { code: 2 };
     const asked = names.queries.length;
-    await proxy.logged(/\[error\] [^\n]*: app\.test could not be resolved \(2: Server failure\)\n/);
+    await proxy.logged(/\[error\] [^\n]*: app\.test could not be resolved \(2: Server failure\)\n/, PATIENCE);
     assert.ok(names.queries.length > asked);
     assert.equal(await peers(proxy), `200 ${at('127.0.0.1')}`);
     rows['app.test'] = { code: 3 };
     await settles(proxy, '502 u');
-    await proxy.logged(/\[error\] [^\n]*: app\.test could not be resolved \(3: Host not found\)\n/);
-    await proxy.logged(/no live upstreams while connecting to upstream, client: /);
+    await proxy.logged(/\[error\] [^\n]*: app\.test could not be resolved \(3: Host not found\)\n/, PATIENCE);
+    await proxy.logged(/no live upstreams while connecting to upstream, client: /, PATIENCE);
     rows['app.test'] = ['A 127.0.0.1'];
     await settles(proxy, `200 ${at('127.0.0.1')}`);
   });
@@ -107,7 +110,7 @@ describe('server NAME resolve', { concurrency: true }, () => {
     );
     await settles(proxy, `200 127.0.0.1:${backend.port}`);
     rows['app.test'] = { code: 3 };
-    await proxy.logged(/app\.test could not be resolved \(3: /);
+    await proxy.logged(/app\.test could not be resolved \(3: /, PATIENCE);
     assert.equal(await peers(proxy), `200 127.0.0.1:${backend.port}`);
   });
 
@@ -117,6 +120,7 @@ describe('server NAME resolve', { concurrency: true }, () => {
     const { proxy, backend, rows } = await start(t, {}, () => 'server app.test service=http resolve;');
     await proxy.logged(
       /\[error\] [^\n]*: service http of app\.test could not be resolved \(3: Host not found\)\n/,
+      PATIENCE,
     );
     rows['h.test'] = ['A 127.0.0.1'];
     rows['_http._tcp.app.test'] = [
@@ -127,6 +131,7 @@ describe('server NAME resolve', { concurrency: true }, () => {
     await settles(proxy, `200 127.0.0.1:${backend.port}`);
     await proxy.logged(
       /\[error\] [^\n]*: nowhere\.test could not be resolved \(3: Host not found\) while resolving service http of app\.test\n/,
+      PATIENCE,
     );
     rows['_http._tcp.app.test'] = [`SRV 2 1 ${backup.port} h.test`];
     await settles(proxy, `200 127.0.0.1:${backup.port}`);
@@ -154,12 +159,16 @@ describe('server NAME resolve', { concurrency: true }, () => {
     );
     await settles(proxy, `200 127.0.0.1:${backend.port}`);
     rows['app.test'] = { code: 2 };
-    await proxy.logged(/\(2: Server failure\)/);
+    await proxy.logged(/\(2: Server failure\)/, PATIENCE);
     for (let i = 1; i <= 2; i++) {
       const other = await startBackend(rigFor(t));
       proxy.configure({ workers: 2, http: conf(names.port, `server app.test:${other.port} resolve;`) });
       proxy.signal('SIGHUP');
-      await until(() => (proxy.log.match(/exited with code 0/g)?.length ?? 0) >= 2 * i, 'the old workers');
+      await until(
+        () => (proxy.log.match(/exited with code 0/g)?.length ?? 0) >= 2 * i,
+        'the old workers',
+        PATIENCE,
+      );
       assert.equal(await peers(proxy), `200 127.0.0.1:${other.port}`);
     }
   });
@@ -175,7 +184,11 @@ describe('server NAME resolve', { concurrency: true }, () => {
     rows['app.test'] = { code: 2 };
     const [, pid = ''] = /start worker process (\d+)/.exec(proxy.log) ?? [];
     process.kill(Number(pid), 'SIGTERM');
-    await until(() => (proxy.log.match(/start worker process \d+/g)?.length ?? 0) === 3, 'another worker');
+    await until(
+      () => (proxy.log.match(/start worker process \d+/g)?.length ?? 0) === 3,
+      'another worker',
+      PATIENCE,
+    );
     assert.equal(await peers(proxy, 20), `200 127.0.0.1:${backend.port}`);
     rows['app.test'] = { code: 3 };
     await settles(proxy, '502 u');
@@ -191,6 +204,6 @@ describe('server NAME resolve', { concurrency: true }, () => {
     assert.equal(backend.open, 1);
     rows['app.test'] = { code: 3 };
     await settles(proxy, '502 u');
-    await until(() => backend.open === 0, 'the close');
+    await until(() => backend.open === 0, 'the close', PATIENCE);
   });
 });
