@@ -16,6 +16,7 @@ import { charsetModule } from './charset.ts';
 import { davModule } from './dav.ts';
 import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
+import { flvModule } from './flv.ts';
 import { geoModule } from './geo.ts';
 import { gunzipModule } from './gunzip.ts';
 import { gzipModule } from './gzip.ts';
@@ -28,6 +29,7 @@ import { limitReqModule } from './limit-req.ts';
 import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
 import { mirrorModule } from './mirror.ts';
+import { mp4Module } from './mp4.ts';
 import { notModifiedModule } from './not-modified.ts';
 import { proxy } from './proxy.ts';
 import { randomIndexModule } from './random-index.ts';
@@ -75,6 +77,8 @@ export const httpModules: readonly AnyHttpModule[] = [
   proxy,
   fastcgi,
   emptyGifModule,
+  flvModule,
+  mp4Module,
   stubStatusModule,
   randomIndexModule,
   indexModule,

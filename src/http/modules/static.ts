@@ -1,21 +1,21 @@
 /** Plain files below `root` and `alias` (ngx_http_static). */
 import type { Stats } from 'node:fs';
-import { CRIT } from '../../log/levels.ts';
+import { ALERT, CRIT } from '../../log/levels.ts';
 import { setContentType } from '../content-type.ts';
 import { SMALL } from '../file-memory.ts';
 import { filePath } from '../file-path.ts';
 import { finalize, sendHeader } from '../finalize.ts';
 import { httpModule } from '../module.ts';
 import { failureOf, OpenFailure, type OpenFile } from '../open-file.ts';
-import { NOTHING } from '../output.ts';
+import { type Data, NOTHING } from '../output.ts';
 import { discardBody } from '../read-body.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { escapeUri } from '../uri.ts';
-import { DECLINED, DONE, OK, type Verdict } from '../verdict.ts';
+import { DECLINED, DONE, ERROR, OK, type Verdict } from '../verdict.ts';
 import { fileError } from './file-errors.ts';
 import { FileProducer } from './file-producer.ts';
-import { RangeSink, whole } from './range-sink.ts';
+import { type RangePart, RangeSink, whole } from './range-sink.ts';
 import { sendBytes } from './send-text.ts';
 
 const SLASH = 0x2f;
@@ -30,18 +30,25 @@ const toFolder = (request: Request): Verdict => {
 };
 
 /** Sets what a file says about itself: status, length, time and tag. */
-const describe = (request: Request, stat: Stats): void => {
+const describe = (request: Request, stat: Stats, length: number): void => {
   const { out } = request;
   const modified = Math.floor(stat.mtimeMs / 1000);
   out.status = 200;
-  out.contentLength = stat.size;
+  out.contentLength = length;
   out.lastModified = modified;
-  if (request.location.core.etag) out.etag = `"${modified.toString(16)}-${stat.size.toString(16)}"`;
+  if (request.location.core.etag) out.etag = `"${modified.toString(16)}-${length.toString(16)}"`;
   out.acceptRanges = true;
 };
 
-/** Sends a file out of its descriptor. */
-const sendLarge = (request: Request, file: OpenFile): Verdict => {
+/** The parts of what is `head` and then a piece of a file, when only a part of it all was asked for. */
+const partOf = (head: Data, { start }: RangePart, wanted: RangePart): RangePart => ({
+  before: head.subarray(wanted.start, wanted.end),
+  start: start + Math.max(0, wanted.start - head.length),
+  end: start + Math.max(0, wanted.end - head.length),
+});
+
+/** Sends a part of a file, its `before` first, out of its descriptor. Throws when it can't be opened. */
+const sendOpen = (request: Request, file: OpenFile, body: RangePart): Verdict => {
   file.descriptor();
   const producer = new FileProducer(file);
   request.producer = producer;
@@ -52,10 +59,37 @@ const sendLarge = (request: Request, file: OpenFile): Verdict => {
     return DONE;
   }
   const { sink } = request;
-  if (sink instanceof RangeSink) producer.begin(request, sink.next, sink.parts, sink.after);
-  else producer.begin(request, sink, [whole(file.stat.size)], NOTHING);
+  const { before } = body;
+  if (!(sink instanceof RangeSink)) producer.begin(request, sink, [body], NOTHING);
+  else if (before.length === 0) producer.begin(request, sink.next, sink.parts, sink.after);
+  else if (sink.parts.length === 1 && sink.parts[0]) {
+    producer.begin(request, sink.next, [partOf(before, body, sink.parts[0])], sink.after);
+  } else {
+    producer.abortOutput();
+    logRequest(request, ALERT, 'range in overlapped buffers');
+    return ERROR;
+  }
   producer.resumeOutput(request);
   return DONE;
+};
+
+/** What can't be opened after all is answered with its status. */
+const attempt = (request: Request, file: OpenFile, send: () => Verdict): Verdict => {
+  try {
+    return send();
+  } catch (error) {
+    if (request.headerSent) throw error;
+    file.close();
+    request.out.clear();
+    return fileError(request, failureOf(error, 'open()'), file.path);
+  }
+};
+
+/** Sends a part of a file with `before` in front of it, as a file of its own; see `sendFile`. */
+export const sendPart = (request: Request, file: OpenFile, part: RangePart): Verdict => {
+  describe(request, file.stat, part.before.length + part.end - part.start);
+  setContentType(request);
+  return attempt(request, file, () => sendOpen(request, file, part));
 };
 
 /** Whether the file's bytes are better left to the system, or too many for the memory. */
@@ -68,19 +102,15 @@ const isLarge = ({ stream, location }: Request, size: number): boolean =>
  * a status answered.
  */
 export const sendFile = (request: Request, file: OpenFile): Verdict => {
-  describe(request, file.stat);
+  const { size } = file.stat;
+  describe(request, file.stat, size);
   setContentType(request);
-  try {
-    if (isLarge(request, file.stat.size)) return sendLarge(request, file);
+  return attempt(request, file, () => {
+    if (isLarge(request, size)) return sendOpen(request, file, whole(size));
     const bytes = file.bytes();
     file.close();
     return sendBytes(request, bytes);
-  } catch (error) {
-    if (request.headerSent) throw error;
-    file.close();
-    request.out.clear();
-    return fileError(request, failureOf(error, 'open()'), file.path);
-  }
+  });
 };
 
 /** Answers a request for what is no regular file. */
