@@ -91,6 +91,9 @@ export const libcAvailable = (): boolean => {
   }
 };
 
+/** `errno` as the last call left it. */
+export const lastErrno = (): number => libc().koffi.errno();
+
 /** Throws the SystemError of a call that has just failed. */
 export const fail = (call: string): never => {
   throw new SystemError(call, libc().koffi.errno());

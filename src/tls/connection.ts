@@ -1,16 +1,19 @@
 /**
- * A client's connection turned to TLS. The socket goes on reading into the buffer that all share; OpenSSL decrypts
- * into another one, and writes to the socket's descriptor itself. What the system does not take at once is
- * encrypted into memory and queued on the socket, as for any connection.
+ * A client's connection turned to TLS. The socket goes on reading into the buffer that all share, and OpenSSL
+ * decrypts into another one.
  */
 import { INFO } from '../log/levels.ts';
 import { Connection, type ConnectionHandler, READ_SIZE } from '../net/connection.ts';
+import { errnoText } from '../platform/errno.ts';
+import { lastErrno } from '../platform/libc.ts';
 import type { Alpn } from './alpn.ts';
 import { enter, type Party } from './callbacks.ts';
 import type { TlsContext } from './context.ts';
 import { levelOfLastError } from './error-levels.ts';
 import { takeErrors } from './errors.ts';
-import { addressOf, copyOf, type OpenSsl, openssl, pointerIn } from './openssl.ts';
+import { copyOf, pointerIn } from './openssl.ts';
+import { TlsOutput, WANT_WRITE } from './output.ts';
+import { LARGEST_RECORD, type Room, roomOf } from './room.ts';
 import type { SessionStore } from './session-store.ts';
 import type { TicketKeys } from './tickets.ts';
 
@@ -53,11 +56,8 @@ const OPEN = 3;
 const ENDED = 4;
 const GONE = 5;
 
-const CTRL_RESET = 1;
-const CTRL_INFO = 3;
 const CTRL_SET_MAX_SEND_FRAGMENT = 52;
 const WANT_READ = 2;
-const WANT_WRITE = 3;
 const SYSCALL = 5;
 const ZERO_RETURN = 6;
 const SENT_SHUTDOWN = 1;
@@ -68,55 +68,9 @@ const EARLY_FINISH = 2;
 
 const APPLICATION_DATA = 23;
 const RECORD_HEAD = 5;
-/** TLS records hold no more. */
-const LARGEST_RECORD = 16384;
 const SMALLEST_FRAGMENT = 512;
 /** Fatal, unrecognized_name. */
 const REJECTION = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
-
-/** The buffers of the process. */
-interface Room {
-  readonly ssl: OpenSsl;
-  /** What comes from sockets, for OpenSSL; empty between two reads. */
-  readonly input: number;
-  /** What OpenSSL writes when the socket is full; empty between two writes. */
-  readonly output: number;
-  /** Decrypted bytes. */
-  readonly plain: Buffer;
-  readonly plainAt: number;
-  /** Text to be encrypted. */
-  readonly text: Buffer;
-  readonly textAt: number;
-  readonly count: Buffer;
-}
-let common: Room | undefined;
-
-const makeRoom = (): Room => {
-  const ssl = openssl();
-  const plain = Buffer.allocUnsafeSlow(READ_SIZE + LARGEST_RECORD);
-  const text = Buffer.allocUnsafeSlow(READ_SIZE);
-  return {
-    ssl,
-    input: ssl.BIO_new(ssl.BIO_s_mem()),
-    output: ssl.BIO_new(ssl.BIO_s_mem()),
-    plain,
-    plainAt: addressOf(plain),
-    text,
-    textAt: addressOf(text),
-    count: Buffer.alloc(8),
-  };
-};
-
-let lastRead: Buffer | undefined;
-let lastReadAt = 0;
-/** Where bytes are; the buffer that sockets read into is asked for once. */
-const placeOf = (bytes: Buffer): number => {
-  if (bytes === lastRead) return lastReadAt;
-  if (bytes.length !== READ_SIZE) return addressOf(bytes);
-  lastRead = bytes;
-  lastReadAt = addressOf(bytes);
-  return lastReadAt;
-};
 
 export class TlsConnection extends Connection implements Party {
   /** OpenSSL's connection; 0 once it is gone. */
@@ -129,31 +83,30 @@ export class TlsConnection extends Connection implements Party {
   readonly store: SessionStore | undefined;
   readonly tickets: TicketKeys | undefined;
   readonly sessionTimeout: number;
-  readonly #room: Room;
+  readonly #room: Room = roomOf();
+  readonly #out: TlsOutput;
   readonly #begin: TlsBeginning;
   #state = SHAKING;
   /** OpenSSL holds no part of a record. */
   #aligned = false;
-  /** Writes go through memory: the socket has something queued. */
-  #queueing = false;
   #timed = false;
+  /** Those above know that requests may come. */
+  #announced = false;
   /** Bytes that wait until the client has been examined. */
   #held: Buffer | undefined = undefined;
 
   constructor(plain: Connection, begin: TlsBeginning, context: TlsContext, handler: ConnectionHandler) {
     super(plain.socket, handler, plain.number);
-    common ??= makeRoom();
-    this.#room = common;
     this.#begin = begin;
     this.store = context.store;
     this.tickets = context.tickets;
     this.sessionTimeout = context.timeout;
     this.replace(plain);
-    const { ssl } = common;
+    const { ssl, input } = this.#room;
     this.ssl = ssl.SSL_new(context.at);
-    ssl.BIO_up_ref(common.input);
-    ssl.SSL_set0_rbio(this.ssl, common.input);
-    ssl.SSL_set0_wbio(this.ssl, ssl.BIO_new_socket(this.descriptor, 0));
+    ssl.BIO_up_ref(input);
+    ssl.SSL_set0_rbio(this.ssl, input);
+    this.#out = new TlsOutput(this, this.#room, this.ssl);
     ssl.SSL_set_accept_state(this.ssl);
     if (context.earlyData) this.#state = EARLY;
     const chosen = begin.server.context;
@@ -215,9 +168,8 @@ export class TlsConnection extends Connection implements Party {
       this.#hold(bytes.subarray(0, length));
       return;
     }
-    const { ssl, input } = this.#room;
     enter(this);
-    ssl.BIO_write(input, placeOf(bytes), length);
+    this.#room.feed(bytes, length);
     if (this.#state === OPEN) {
       const single =
         this.#aligned && bytes[0] === APPLICATION_DATA && bytes.readUInt16BE(3) + RECORD_HEAD === length;
@@ -227,8 +179,7 @@ export class TlsConnection extends Connection implements Party {
     if (this.#state === EARLY) this.#readEarly();
     if (this.#state === SHAKING) this.#shake();
     if (this.#state === OPEN) this.#read(false);
-    // Nothing may stay behind for the next connection.
-    if (this.#state >= ENDED) ssl.BIO_ctrl(input, CTRL_RESET, 0, 0);
+    if (this.#state >= ENDED) this.#room.drop();
   }
 
   #shake(): void {
@@ -242,10 +193,10 @@ export class TlsConnection extends Connection implements Party {
       }
       const error = ssl.SSL_get_error(this.ssl, done);
       if (error === WANT_WRITE) {
-        this.#spill();
+        this.#out.spill();
         continue;
       }
-      this.#flush();
+      this.#out.flush();
       if (error === WANT_READ) {
         if (!this.#timed) this.#limitSession();
         return;
@@ -256,10 +207,10 @@ export class TlsConnection extends Connection implements Party {
   }
 
   #afterHandshake(): void {
-    this.#flush();
+    this.#out.flush();
     const { examine } = this.#begin;
     if (!examine || examine(this)) {
-      this.handler.onConnect();
+      if (!this.#announced) this.handler.onConnect();
       return;
     }
     this.#state = EXAMINED;
@@ -282,7 +233,7 @@ export class TlsConnection extends Connection implements Party {
     this.handler.onConnect();
     const held = this.#held;
     this.#held = undefined;
-    if (held) this.#room.ssl.BIO_write(this.#room.input, addressOf(held), held.length);
+    if (held) this.#room.feed(held, held.length);
     enter(this);
     this.#read(false);
     if (!this.closed) this.resume();
@@ -315,12 +266,12 @@ export class TlsConnection extends Connection implements Party {
       const found = ssl.SSL_read_early_data(this.ssl, plainAt, plain.length, count);
       const length = Number(count.readBigUInt64LE());
       if (found === EARLY_FINISH) {
-        this.#flush();
+        this.#out.flush();
         this.#state = SHAKING;
         return;
       }
       if (found === EARLY_SUCCESS) {
-        this.#flush();
+        this.#out.flush();
         if (!this.#announced) {
           this.#announced = true;
           this.handler.onConnect();
@@ -331,10 +282,10 @@ export class TlsConnection extends Connection implements Party {
       }
       const error = ssl.SSL_get_error(this.ssl, 0);
       if (error === WANT_WRITE) {
-        this.#spill();
+        this.#out.spill();
         continue;
       }
-      this.#flush();
+      this.#out.flush();
       if (error !== WANT_READ)
         this.#failBy(error, 'SSL_read_early_data() failed', 'peer closed connection in SSL handshake');
       else if (!this.#timed) this.#limitSession();
@@ -358,7 +309,7 @@ export class TlsConnection extends Connection implements Party {
         this.handler.onRead(plain, filled);
         filled = 0;
         if (this.#state !== OPEN) {
-          ssl.BIO_ctrl(this.#room.input, CTRL_RESET, 0, 0);
+          this.#room.drop();
           return;
         }
         enter(this);
@@ -367,7 +318,7 @@ export class TlsConnection extends Connection implements Party {
       const error = ssl.SSL_get_error(this.ssl, got);
       if (error === WANT_READ) break;
       if (error === WANT_WRITE) {
-        this.#spill();
+        this.#out.spill();
         continue;
       }
       this.#finishReading(error, filled);
@@ -379,8 +330,8 @@ export class TlsConnection extends Connection implements Party {
 
   /** The peer's last byte, or an error, behind what has been decrypted. */
   #finishReading(error: number, filled: number): void {
-    const { ssl, plain, input } = this.#room;
-    ssl.BIO_ctrl(input, CTRL_RESET, 0, 0);
+    const { ssl, plain } = this.#room;
+    this.#room.drop();
     const clean = error === ZERO_RETURN || ssl.ERR_peek_error() === 0;
     const level = clean ? INFO : levelOfLastError(error);
     const text = clean ? '' : `SSL_read() failed${takeErrors()}`;
@@ -419,8 +370,9 @@ export class TlsConnection extends Connection implements Party {
     return this.#write(textAt, text.length);
   }
 
+  /** What is written need not stay as it is: OpenSSL has taken it when this is over. */
   override writeBytes(bytes: Uint8Array): boolean {
-    return bytes.length === 0 ? !this.blocked : this.#write(addressOf(bytes), bytes.length);
+    return this.#write(bytes, bytes.length);
   }
 
   override writeCopy(text: string, bytes: Uint8Array): boolean {
@@ -439,83 +391,29 @@ export class TlsConnection extends Connection implements Party {
     return this.writeBytes(bytes) && go;
   }
 
-  /** Encrypts and sends; OpenSSL has taken it all when this is over. */
-  #write(at: number, length: number): boolean {
-    if (this.ssl === 0 || this.#state >= ENDED || length === 0) return true;
+  #write(source: number | Uint8Array, length: number): boolean {
+    if (length === 0 || this.ssl === 0 || this.#state >= ENDED) return !this.blocked;
     this.sent += length;
-    if (this.#queueing && this.socket.writableLength === 0) this.#unspill();
-    const { ssl } = this.#room;
-    if (this.#state === EARLY) return this.#writeEarly(at, length);
-    for (;;) {
-      const put = ssl.SSL_write(this.ssl, at, length);
-      if (put > 0) break;
-      const error = ssl.SSL_get_error(this.ssl, put);
-      if (error !== WANT_WRITE) {
-        this.#failWriting(error);
-        return true;
-      }
-      this.#spill();
-    }
-    return this.#queueing ? this.#flush() : true;
-  }
-
-  #writeEarly(at: number, length: number): boolean {
-    const { ssl, count } = this.#room;
-    while (ssl.SSL_write_early_data(this.ssl, at, length, count) !== 1) {
-      const error = ssl.SSL_get_error(this.ssl, 0);
-      if (error !== WANT_WRITE) {
-        this.#failWriting(error);
-        return true;
-      }
-      this.#spill();
-    }
-    return this.#flush();
-  }
-
-  #failWriting(error: number): void {
+    const out = this.#out;
+    const error = this.#state === EARLY ? out.writeEarly(source, length) : out.write(source, length);
+    if (error === 0) return out.flush();
+    const errno = error === SYSCALL ? ` (${errnoText(lastErrno())})` : '';
     const level = error === SYSCALL ? INFO : levelOfLastError(error);
-    this.failure = { text: `SSL_write() failed${takeErrors()}`, level };
+    this.failure = { text: `SSL_write() failed${takeErrors()}${errno}`, level };
     this.#state = GONE;
     // As for any socket, those above hear of it later.
     this.destroy();
-  }
-
-  /** From now on OpenSSL writes to memory. */
-  #spill(): void {
-    if (this.#queueing) throw new Error('memory is never full');
-    const { ssl, output } = this.#room;
-    this.#queueing = true;
-    ssl.BIO_up_ref(output);
-    ssl.SSL_set0_wbio(this.ssl, output);
-  }
-
-  #unspill(): void {
-    const { ssl } = this.#room;
-    this.#queueing = false;
-    ssl.SSL_set0_wbio(this.ssl, ssl.BIO_new_socket(this.descriptor, 0));
-  }
-
-  /** Queues on the socket what OpenSSL has written to memory. */
-  #flush(): boolean {
-    if (!this.#queueing) return true;
-    const { ssl, output, count } = this.#room;
-    const length = ssl.BIO_ctrl(output, CTRL_INFO, 0, addressOf(count));
-    if (length <= 0) return !this.blocked;
-    const bytes = copyOf(pointerIn(count), length);
-    ssl.BIO_ctrl(output, CTRL_RESET, 0, 0);
-    if (this.socket.write(bytes)) return true;
-    this.blocked = true;
-    return false;
+    return true;
   }
 
   /** close_notify: the peer can tell the end from a cut. */
   #shutDown(): void {
     if (this.#state !== OPEN || this.closed) return;
     const { ssl } = this.#room;
-    if (this.#queueing && this.socket.writableLength === 0) this.#unspill();
+    this.#out.ready();
     ssl.SSL_set_shutdown(this.ssl, RECEIVED_SHUTDOWN);
     if (ssl.SSL_shutdown(this.ssl) < 0) ssl.ERR_clear_error();
-    this.#flush();
+    this.#out.flush();
   }
 
   override end(): void {
@@ -577,8 +475,6 @@ export class TlsConnection extends Connection implements Party {
     ssl.SSL_free(this.ssl);
     this.ssl = 0;
   }
-
-  #announced = false;
 }
 
 /**

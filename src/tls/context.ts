@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type ConnectionCallbacks, callbacks } from './callbacks.ts';
 import { takeErrors } from './errors.ts';
-import { addressOf, cText, derOf, openssl } from './openssl.ts';
+import { cText, derOf, openssl } from './openssl.ts';
 import { freeWith, type Owned } from './owned.ts';
 import { PemError, readParameters, withStack } from './pem.ts';
 import type { SessionStore } from './session-store.ts';
@@ -202,8 +202,7 @@ export class TlsContext {
   }
 
   setCurves(curves: string): void {
-    const text = cText(curves);
-    if (openssl().SSL_CTX_ctrl(this.at, CTRL_SET_GROUPS_LIST, 0, addressOf(text)) === 0) {
+    if (openssl().SSL_CTX_ctrl_bytes(this.at, CTRL_SET_GROUPS_LIST, 0, cText(curves)) === 0) {
       throw new PemError(`SSL_CTX_set1_curves_list("${curves}") failed${takeErrors()}`);
     }
   }
@@ -250,7 +249,7 @@ export class TlsContext {
 
   /** Tickets by one key that OpenSSL uses itself, see `fixedKeys`. */
   setFixedKeys(keys: Buffer): void {
-    openssl().SSL_CTX_ctrl(this.at, CTRL_SET_TICKET_KEYS, keys.length, addressOf(keys));
+    openssl().SSL_CTX_ctrl_bytes(this.at, CTRL_SET_TICKET_KEYS, keys.length, keys);
   }
 
   /** Sends along what `staples` holds. */

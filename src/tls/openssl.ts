@@ -28,11 +28,12 @@ const IN_C: Readonly<Record<keyof Kinds, string>> = {
   text: 'const char *',
 };
 
-/** Result, then arguments. */
+/** Result, then arguments. `_bytes` behind a name: the same function, given memory of ours where it wants a pointer. */
 const SIGNATURES = {
   ASN1_INTEGER_free: ['void', 'ptr'],
   ASN1_TIME_print: ['int', 'ptr', 'ptr'],
   BIO_ctrl: ['long', 'ptr', 'int', 'long', 'ptr'],
+  BIO_ctrl_bytes: ['long', 'ptr', 'int', 'long', 'bytes'],
   BIO_free: ['int', 'ptr'],
   BIO_new: ['ptr', 'ptr'],
   BIO_new_file: ['ptr', 'bytes', 'bytes'],
@@ -41,6 +42,7 @@ const SIGNATURES = {
   BIO_read: ['int', 'ptr', 'bytes', 'int'],
   BIO_s_mem: ['ptr'],
   BIO_up_ref: ['int', 'ptr'],
+  BIO_write_bytes: ['int', 'ptr', 'bytes', 'int'],
   BIO_write: ['int', 'ptr', 'ptr', 'int'],
   CRYPTO_free: ['void', 'ptr', 'ptr', 'int'],
   CRYPTO_malloc: ['ptr', 'long', 'ptr', 'int'],
@@ -89,7 +91,7 @@ const SIGNATURES = {
   PEM_read_bio_X509_AUX: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr'],
   PEM_read_bio_X509_CRL: ['ptr', 'ptr', 'ptr', 'ptr', 'ptr'],
   PEM_write_bio_X509: ['int', 'ptr', 'ptr'],
-  SSL_CIPHER_find: ['ptr', 'ptr', 'ptr'],
+  SSL_CIPHER_find: ['ptr', 'ptr', 'bytes'],
   SSL_CIPHER_get_name: ['text', 'ptr'],
   SSL_CONF_CTX_finish: ['int', 'ptr'],
   SSL_CONF_CTX_free: ['void', 'ptr'],
@@ -101,6 +103,7 @@ const SIGNATURES = {
   SSL_CTX_callback_ctrl: ['long', 'ptr', 'int', 'ptr'],
   SSL_CTX_clear_options: ['options', 'ptr', 'options'],
   SSL_CTX_ctrl: ['long', 'ptr', 'int', 'long', 'ptr'],
+  SSL_CTX_ctrl_bytes: ['long', 'ptr', 'int', 'long', 'bytes'],
   SSL_CTX_free: ['void', 'ptr'],
   SSL_CTX_get_cert_store: ['ptr', 'ptr'],
   SSL_CTX_get_options: ['options', 'ptr'],
@@ -134,6 +137,7 @@ const SIGNATURES = {
   SSL_SESSION_set_timeout: ['long', 'ptr', 'long'],
   SSL_clear_options: ['options', 'ptr', 'options'],
   SSL_ctrl: ['long', 'ptr', 'int', 'long', 'ptr'],
+  SSL_ctrl_bytes: ['long', 'ptr', 'int', 'long', 'bytes'],
   SSL_do_handshake: ['int', 'ptr'],
   SSL_free: ['void', 'ptr'],
   SSL_get0_alpn_selected: ['void', 'ptr', 'bytes', 'bytes'],
@@ -169,7 +173,9 @@ const SIGNATURES = {
   SSL_use_PrivateKey: ['int', 'ptr', 'ptr'],
   SSL_use_certificate: ['int', 'ptr', 'ptr'],
   SSL_version: ['int', 'ptr'],
+  SSL_write_bytes: ['int', 'ptr', 'bytes', 'int'],
   SSL_write: ['int', 'ptr', 'ptr', 'int'],
+  SSL_write_early_data_bytes: ['int', 'ptr', 'bytes', 'long', 'bytes'],
   SSL_write_early_data: ['int', 'ptr', 'ptr', 'long', 'bytes'],
   TLS_method: ['ptr'],
   UI_UTIL_wrap_read_pem_callback: ['ptr', 'ptr', 'int'],
@@ -226,7 +232,7 @@ const load = (): OpenSsl => {
   const bound: Record<string, unknown> = {};
   for (const [name, [result, ...args]] of Object.entries(SIGNATURES)) {
     bound[name] = library.func(
-      name,
+      name.replace(/_bytes$/, ''),
       IN_C[result],
       args.map((kind) => IN_C[kind]),
     );
@@ -282,12 +288,18 @@ export const derOf = (
   return bytes;
 };
 
+/** What the library reads where it is, and nothing else may refer to. */
+const held = new Set<Uint8Array>();
+
 /** The object that a `d2i_` function makes of bytes, to be freed by the caller; 0 when they are wrong. */
 export const readDer = (
   call: 'd2i_X509' | 'd2i_SSL_SESSION' | 'd2i_OCSP_RESPONSE',
   bytes: Uint8Array,
 ): number => {
   const pointer = Buffer.alloc(8);
+  held.add(bytes);
   pointer.writeBigUInt64LE(BigInt(addressOf(bytes)));
-  return openssl()[call](0, pointer, bytes.length);
+  const made = openssl()[call](0, pointer, bytes.length);
+  held.delete(bytes);
+  return made;
 };

@@ -22,17 +22,22 @@ export interface PemSource {
   readonly text: string | undefined;
 }
 
+let held: Buffer | undefined;
+
 /** Runs `read` on a BIO over the text, or else the file. */
 const withBio = <T>({ name, text }: PemSource, read: (bio: number) => T): T => {
   const ssl = openssl();
   const known = name.startsWith('data:') ? name.slice(5) : text;
-  const data = known === undefined ? undefined : Buffer.from(known, 'latin1');
-  const bio = data ? ssl.BIO_new_mem_buf(data, data.length) : ssl.BIO_new_file(cText(name), READ);
+  // The library reads it where it is: nothing else refers to it meanwhile.
+  held = known === undefined ? undefined : cText(known);
+  const data = held;
+  const bio = data ? ssl.BIO_new_mem_buf(data, data.length - 1) : ssl.BIO_new_file(cText(name), READ);
   if (bio === 0) return failed(data ? 'BIO_new_mem_buf' : 'BIO_new_file');
   try {
     return read(bio);
   } finally {
     ssl.BIO_free(bio);
+    held = undefined;
   }
 };
 

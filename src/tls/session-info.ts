@@ -1,7 +1,7 @@
 /** What has been agreed on with a client, and what its certificate says: the values of `$ssl_...`. */
 import { createHash } from 'node:crypto';
 import type { TlsConnection } from './connection.ts';
-import { addressOf, copyOf, derOf, openssl, pointerIn } from './openssl.ts';
+import { copyOf, derOf, openssl, pointerIn } from './openssl.ts';
 import { textOfTime, written } from './text.ts';
 
 const CTRL_GET_GROUPS = 90;
@@ -31,13 +31,13 @@ export const ciphers = live((ssl) => {
   const library = openssl();
   const pointer = Buffer.alloc(8);
   const each = library.SSL_ctrl(ssl, CTRL_GET_RAW_CIPHERLIST, 0, 0);
-  const length = library.SSL_ctrl(ssl, CTRL_GET_RAW_CIPHERLIST, 0, addressOf(pointer));
+  const length = library.SSL_ctrl_bytes(ssl, CTRL_GET_RAW_CIPHERLIST, 0, pointer);
   if (length <= 0 || each <= 0) return '';
   const list = copyOf(pointerIn(pointer), length);
   const names: string[] = [];
   for (let at = 0; at + each <= length; at += each) {
     const one = list.subarray(at, at + each);
-    const known = library.SSL_CIPHER_find(ssl, addressOf(one));
+    const known = library.SSL_CIPHER_find(ssl, one);
     names.push(known === 0 ? `0x${one.toString('hex')}` : (library.SSL_CIPHER_get_name(known) ?? ''));
   }
   return names.join(':');
@@ -59,7 +59,7 @@ export const curves = live((ssl) => {
   const count = library.SSL_ctrl(ssl, CTRL_GET_GROUPS, 0, 0);
   if (count <= 0) return '';
   const list = Buffer.alloc(4 * count);
-  library.SSL_ctrl(ssl, CTRL_GET_GROUPS, 0, addressOf(list));
+  library.SSL_ctrl_bytes(ssl, CTRL_GET_GROUPS, 0, list);
   return Array.from({ length: count }, (_, index) => groupName(ssl, list.readInt32LE(4 * index))).join(':');
 });
 

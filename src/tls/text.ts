@@ -1,5 +1,5 @@
 /** Text that OpenSSL writes about its objects. */
-import { addressOf, copyOf, openssl, pointerIn } from './openssl.ts';
+import { copyOf, openssl, pointerIn } from './openssl.ts';
 
 const BIO_INFO = 3;
 
@@ -9,7 +9,7 @@ export const written = (write: (bio: number) => void): string => {
   const bio = library.BIO_new(library.BIO_s_mem());
   write(bio);
   const pointer = Buffer.alloc(8);
-  const length = library.BIO_ctrl(bio, BIO_INFO, 0, addressOf(pointer));
+  const length = library.BIO_ctrl_bytes(bio, BIO_INFO, 0, pointer);
   const text = copyOf(pointerIn(pointer), length).toString('latin1');
   library.BIO_free(bio);
   return text;

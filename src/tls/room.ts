@@ -1,0 +1,49 @@
+/** The memory through which all TLS connections of the process read and write, one after the other. */
+import { READ_SIZE } from '../net/connection.ts';
+import { addressOf, type OpenSsl, openssl } from './openssl.ts';
+
+/** TLS records hold no more. */
+export const LARGEST_RECORD = 16384;
+
+const CTRL_RESET = 1;
+
+export class Room {
+  readonly ssl: OpenSsl = openssl();
+  /** What comes from sockets, for OpenSSL; empty between two reads. */
+  readonly input: number = this.ssl.BIO_new(this.ssl.BIO_s_mem());
+  /** What OpenSSL writes when a socket is full; empty between two writes. */
+  readonly output: number = this.ssl.BIO_new(this.ssl.BIO_s_mem());
+  /** Decrypted bytes: those of one read, and of the record that it completes. */
+  readonly plain: Buffer = Buffer.allocUnsafeSlow(READ_SIZE + LARGEST_RECORD);
+  readonly plainAt: number = addressOf(this.plain);
+  /** Text to be encrypted. */
+  readonly text: Buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+  readonly textAt: number = addressOf(this.text);
+  /** For numbers that OpenSSL gives. */
+  readonly count: Buffer = Buffer.alloc(8);
+  /** The buffer that sockets read into, once seen, and where it is. */
+  #shared: Buffer | undefined = undefined;
+  #sharedAt = 0;
+
+  /** Gives OpenSSL what a socket has read. */
+  feed(bytes: Buffer, length: number): void {
+    if (bytes === this.#shared) {
+      this.ssl.BIO_write(this.input, this.#sharedAt, length);
+      return;
+    }
+    this.ssl.BIO_write_bytes(this.input, bytes, length);
+    if (bytes.length !== READ_SIZE) return;
+    this.#shared = bytes;
+    this.#sharedAt = addressOf(bytes);
+  }
+
+  /** Drops what OpenSSL has not read: nothing may stay behind for the next connection. */
+  drop(): void {
+    this.ssl.BIO_ctrl(this.input, CTRL_RESET, 0, 0);
+  }
+}
+
+let room: Room | undefined;
+
+/** The one of this process. */
+export const roomOf = (): Room => (room ??= new Room());
