@@ -28,6 +28,12 @@ export const logRequest = (request: Request, level: number, message: string): vo
   if (log.level >= level) log.write(level, message + contextOf(request), request.stream.number);
 };
 
+/** A line of a filter's, about the head of the reply or its body, with what nginx is doing then. */
+export const logFilter = (request: Request, level: number, message: string, about: 'head' | 'body'): void => {
+  const passed = about === 'head' ? 'reading response header from upstream' : 'sending to client';
+  logRequest(request, level, `${message} while ${request.upstream ? passed : 'sending response to client'}`);
+};
+
 /** At level debug: the request as it was understood. */
 export const logHead = (request: Request): void => {
   const log = logOf(request);

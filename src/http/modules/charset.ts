@@ -16,7 +16,7 @@ import { bareType, hasType, type MimeTypes, mimeTypes } from '../mime-types.ts';
 import { type HeaderFilter, httpModule } from '../module.ts';
 import { type BodyFilter, type Data, FLUSH, LAST, NOWHERE, OWNED } from '../output.ts';
 import type { Request } from '../request.ts';
-import { logRequest } from '../request-log.ts';
+import { logFilter } from '../request-log.ts';
 import type { VariableRef } from '../variables.ts';
 import { ERROR } from '../verdict.ts';
 import { CHARSETS, Charsets, charsetMap } from './charset-maps.ts';
@@ -87,7 +87,7 @@ const wanted = (
   if (out.contentType === '') return undefined;
   if (out.wantedCharset !== '') {
     if (charsets.has(out.wantedCharset)) return out.wantedCharset;
-    logRequest(request, ERROR_LEVEL, `unknown charset "${out.wantedCharset}" to override`);
+    logFilter(request, ERROR_LEVEL, `unknown charset "${out.wantedCharset}" to override`, 'head');
     return undefined;
   }
   if (conf.charset === OFF) return undefined;
@@ -125,7 +125,7 @@ const makeFilter = (conf: CharsetConf, charsets: Charsets): HeaderFilter => {
     if (known && encodingOf(out) !== '') return;
     const recoder = known ? charsets.recoder(from, to) : undefined;
     if (!recoder) {
-      logRequest(request, ERROR_LEVEL, `no "charset_map" between the charsets "${from}" and "${to}"`);
+      logFilter(request, ERROR_LEVEL, `no "charset_map" between the charsets "${from}" and "${to}"`, 'head');
       return;
     }
     cutType(request);

@@ -19,9 +19,11 @@ import {
   type Producer,
 } from '../output.ts';
 import type { Request } from '../request.ts';
-import { logRequest } from '../request-log.ts';
+import { logFilter } from '../request-log.ts';
 
 const WHERE: readonly Context[] = ['http', 'server', 'location'];
+/** zlib's numbers, for the log. */
+const SYNC_FLUSH = 2;
 const FINISH = 4;
 const BUF_ERROR = -5;
 
@@ -104,16 +106,15 @@ class GunzipFilter implements BodyFilter, Producer {
   }
 
   #fail(request: Request, inflater: Inflater): void {
-    const last = (this.#flags & LAST) !== 0;
-    const mode = last ? FINISH : (this.#flags & FLUSH) !== 0 ? 2 : 0;
+    // The end of an upstream's reply comes to nginx behind all of its bytes.
+    const finishing = (this.#flags & LAST) !== 0 && !request.upstream;
+    const mode = finishing ? FINISH : (this.#flags & FLUSH) !== 0 ? SYNC_FLUSH : 0;
     this.#inflater = undefined;
-    logRequest(
-      request,
-      ERROR_LEVEL,
+    const message =
       inflater.failure === BUF_ERROR
         ? `inflate() returned ${BUF_ERROR} on response end`
-        : `inflate() failed: ${mode}, ${inflater.failure}`,
-    );
+        : `inflate() failed: ${mode}, ${inflater.failure}`;
+    logFilter(request, ERROR_LEVEL, message, 'body');
     terminate(request, 0);
   }
 }
