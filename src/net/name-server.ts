@@ -71,8 +71,11 @@ export class NameServer {
     this.#udp = socket;
     this.#early = [];
     socket.unref();
-    socket.on('message', (bytes) => this.owner.onMessage(bytes, false));
+    socket.on('message', (bytes) => {
+      if (this.#udp === socket) this.owner.onMessage(bytes, false);
+    });
     socket.on('connect', () => {
+      if (this.#udp !== socket) return;
       const early = this.#early ?? [];
       this.#early = undefined;
       for (const query of early) this.#write(socket, query);
@@ -144,8 +147,6 @@ export class NameServer {
     const socket = this.#udp;
     this.#udp = undefined;
     this.#early = undefined;
-    socket?.removeAllListeners();
-    socket?.on('error', ignore);
     socket?.close();
   }
 
@@ -156,6 +157,3 @@ export class NameServer {
     socket?.destroy();
   }
 }
-
-/** What still fails on a socket that is closed concerns nobody. */
-const ignore = (): void => {};
