@@ -15,7 +15,6 @@ import { Syslog } from './syslog.ts';
 import type { Destination, FileTarget, LogTarget } from './target.ts';
 
 const STDERR = 2;
-const REPORT_EVERY = 60_000;
 
 const toStderr = (message: string): void => {
   try {
@@ -28,6 +27,8 @@ const toStderr = (message: string): void => {
 export class LogRegistry implements ErrorLogHost {
   /** Set while the program starts: graver messages are shown where it was started too. */
   console: Console | undefined = undefined;
+  /** Told of messages that no syslog server took; standard error until there is a log. */
+  report: (message: string) => void = toStderr;
   readonly #fallback: LogTarget;
   readonly #owner: Owner;
   readonly #open = new Map<string, Destination>();
@@ -125,12 +126,7 @@ export class LogRegistry implements ErrorLogHost {
   #make(target: Exclude<LogTarget, FileTarget>): Destination {
     if (target.kind === 'memory') return new MemoryLog(target.bytes);
     if (target.kind === 'stderr') return new LogFile(undefined, undefined, toStderr);
-    let reportedAt = 0;
-    return new Syslog(target, (reason) => {
-      if (Date.now() - reportedAt < REPORT_EVERY) return;
-      reportedAt = Date.now();
-      toStderr(reason);
-    });
+    return new Syslog(target, (reason) => this.report(reason));
   }
 
   #output({ target, level, json }: ErrorLogSpec): ErrorOutput {

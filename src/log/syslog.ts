@@ -69,6 +69,7 @@ export class Syslog implements Destination {
   readonly #head: string;
   readonly #trouble: (reason: string) => void;
   #sender: Sender | undefined = undefined;
+  #troubled = false;
 
   /** `trouble` is told, in nginx's words, what a message could not be sent for. */
   constructor(spec: SyslogSpec, trouble: (reason: string) => void) {
@@ -79,13 +80,16 @@ export class Syslog implements Destination {
 
   /** `level` 1 to 8, or 0 for the configured severity (an access log). */
   write(line: string, level: number): void {
+    if (this.#troubled) return;
     const priority = this.#spec.facility * 8 + (level > 0 ? level - 1 : this.#spec.severity);
     const bytes = Buffer.from(`<${priority}>${syslogTime(Date.now())}${this.#head}${line}`, 'latin1');
     this.#sender ??= this.#open();
     const reason = this.#sender.send(bytes);
-    if (reason !== undefined) {
-      this.#trouble(`${reason} while logging to syslog, server: ${this.#spec.server}`);
-    }
+    if (reason === undefined) return;
+    // The log that is told may well be this one.
+    this.#troubled = true;
+    this.#trouble(`${reason} while logging to syslog, server: ${this.#spec.server}`);
+    this.#troubled = false;
   }
 
   flush(): void {}

@@ -3,7 +3,7 @@ import { resolve, type Scope } from '../config/contract.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import { defaultErrorLog, errorLogModule, errorLogSpecs } from '../log/error-log-directive.ts';
 import type { Console } from '../log/error-log-file.ts';
-import { NOTICE } from '../log/levels.ts';
+import { ALERT, NOTICE } from '../log/levels.ts';
 import type { Owner } from '../log/log-file.ts';
 import { LogRegistry } from '../log/registry.ts';
 import type { Invocation } from './invocation.ts';
@@ -47,6 +47,7 @@ export class ProcessLog implements ErrorLog {
     try {
       const conf = resolve(errorLogModule, [main]).error_log;
       const log = registry.errorLog(conf);
+      registry.report = (message) => log.write(ALERT, message);
       const [target] = errorLogSpecs(conf, fallback).flatMap((spec) =>
         spec.target.kind === 'file' ? [spec.target] : [],
       );

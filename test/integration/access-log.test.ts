@@ -19,6 +19,7 @@ before(async () => {
   await new Promise<void>((done) => syslog.bind(0, '127.0.0.1', done));
   rig.defer(() => new Promise<void>((done) => syslog.close(() => done())));
   proxy = await startProxy(rig, {
+    allowAlert: /nobody/,
     http: `
       log_format facts '$request_length $pipe [$uri] [$request_uri] $content_length $sent_http_connection $limit_rate';
       log_format Named '$uri';
@@ -36,6 +37,7 @@ before(async () => {
         location /if { access_log %dir%/if.log named if=$arg_log; return 200 ok; }
         location /named/ { access_log %dir%/$arg_to.log named; return 200 ok; }
         location /buffered { access_log %dir%/buffered.log named buffer=1k flush=50ms; return 200 ok; }
+        location /away { access_log syslog:server=unix:%dir%/nobody named; return 200 ok; }
         location /syslog {
           access_log syslog:server=127.0.0.1:${syslog.address().port},facility=mail,severity=warn,tag=web,nohostname named;
           return 200 ok;
@@ -151,5 +153,12 @@ describe('where it is logged', () => {
     await proxy.get('/syslog');
     await until(() => messages.length > 0, 'a message');
     assert.match(messages[0] ?? '', /^<20>\w{3} [ \d]\d \d\d:\d\d:\d\d web: \/syslog$/);
+  });
+
+  test('a syslog server that is away is told of in the error log', async () => {
+    assert.equal((await proxy.get('/away')).status, 200);
+    await proxy.logged(
+      /\[alert\].*connect\(\) failed \(2: No such file or directory\) while logging to syslog, server: unix:.*nobody/,
+    );
   });
 });

@@ -155,7 +155,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.proxyProtocol = greeting.proxyProtocol;
     if (found === WAITING) return;
     if (found === BROKEN) {
-      this.#log(ERROR_LEVEL, `broken header: "${greeting.line}" while reading PROXY protocol`);
+      const { reason } = greeting;
+      if (reason !== '') this.#log(ERROR_LEVEL, `${reason} while reading PROXY protocol`);
       this.#close();
       return;
     }

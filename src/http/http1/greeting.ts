@@ -3,11 +3,11 @@ import { beginsTls, serverName } from '../../net/client-hello.ts';
 import { latin1 } from '../../net/latin1.ts';
 import { validateHost } from '../host.ts';
 import type { ProxyProtocol } from '../request.ts';
-import { INCOMPLETE, INVALID, parseProxyHeader } from './proxy-header.ts';
+import { INCOMPLETE, INVALID, parseProxyHeader, whyInvalid } from './proxy-header.ts';
 
 /** What reading came to. */
 export const WAITING = 0;
-/** No PROXY header where one must be; `line` is what came. */
+/** No PROXY header where one must be; `reason` says why. */
 export const BROKEN = 1;
 /** HTTP begins with `rest`. */
 export const PLAIN = 2;
@@ -18,7 +18,7 @@ export class Greeting {
   proxyProtocol: ProxyProtocol | undefined = undefined;
   rest: Buffer = Buffer.alloc(0);
   host = '';
-  line = '';
+  reason = '';
   #text = '';
   #held: Buffer | undefined = undefined;
   #headerRead: boolean;
@@ -49,7 +49,7 @@ export class Greeting {
       return WAITING;
     }
     if (found === INVALID) {
-      this.line = text.split(/[\r\n]/, 1)[0] ?? '';
+      this.reason = whyInvalid(text);
       return BROKEN;
     }
     this.proxyProtocol = found.addresses;

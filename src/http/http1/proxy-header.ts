@@ -68,6 +68,13 @@ const parseV2 = (text: string): ProxyHeader | typeof INCOMPLETE | typeof INVALID
   return { addresses: undefined, length };
 };
 
+/** Why a header is invalid, in nginx's words; '' where it says nothing. */
+export const whyInvalid = (text: string): string => {
+  if (!text.startsWith(SIGNATURE)) return `broken header: "${text.split(/[\r\n]/, 1)[0] ?? ''}"`;
+  const version = text.charCodeAt(12) >> 4;
+  return version === 2 ? '' : `unknown PROXY protocol version: ${version}`;
+};
+
 /** Reads the header at the start of what a client sent. */
 export const parseProxyHeader = (text: string): ProxyHeader | typeof INCOMPLETE | typeof INVALID => {
   if (text.startsWith(SIGNATURE.slice(0, Math.min(text.length, SIGNATURE.length)))) return parseV2(text);

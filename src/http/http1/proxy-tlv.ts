@@ -17,33 +17,43 @@ const SSL_TYPES: Readonly<Record<string, number>> = {
 /** Before the values inside of `ssl`: a byte of flags and what verifying the client's certificate gave. */
 const SSL_HEAD = 5;
 
+/** Told what is wrong with the list or the name, in nginx's words. */
+type Complain = (reason: string) => void;
+
 /** The value of a type; undefined when it is not there or the list is broken. */
-const lookUp = (tlvs: string, type: number): string | undefined => {
-  for (let at = 0; at + 3 <= tlvs.length; ) {
+const lookUp = (tlvs: string, type: number, complain: Complain): string | undefined => {
+  for (let at = 0; at < tlvs.length; ) {
     const length = (tlvs.charCodeAt(at + 1) << 8) | tlvs.charCodeAt(at + 2);
     const end = at + 3 + length;
-    if (end > tlvs.length) return undefined;
+    if (at + 3 > tlvs.length || end > tlvs.length) {
+      complain('broken PROXY protocol TLV');
+      return undefined;
+    }
     if (tlvs.charCodeAt(at) === type) return tlvs.slice(at + 3, end);
     at = end;
   }
   return undefined;
 };
 
-const typeOf = (name: string, types: Readonly<Record<string, number>>): number | undefined =>
-  /^0x[0-9a-f]+$/.test(name) ? Number(name) : types[name];
-
 /**
  * The value that `name` means (`alpn`, `0x05`, `ssl_cn`, `ssl_0x22`, `ssl_verify`) in the bytes behind the
  * header's addresses; undefined when there is none.
  */
-export const tlvValue = (tlvs: string, name: string): string | undefined => {
-  if (!name.startsWith('ssl_')) {
-    const type = typeOf(name, TYPES);
-    return type === undefined ? undefined : lookUp(tlvs, type);
+export const tlvValue = (tlvs: string, name: string, complain: Complain): string | undefined => {
+  let [list, types, own] = [tlvs, TYPES, name];
+  if (name.startsWith('ssl_')) {
+    const ssl = lookUp(tlvs, TYPES.ssl ?? 0, complain);
+    if (ssl === undefined || ssl.length < SSL_HEAD) return undefined;
+    if (name === 'ssl_verify') return `${Buffer.from(ssl.slice(1, SSL_HEAD), 'latin1').readUInt32BE(0)}`;
+    [list, types, own] = [ssl.slice(SSL_HEAD), SSL_TYPES, name.slice(4)];
   }
-  const ssl = lookUp(tlvs, 0x20);
-  if (ssl === undefined || ssl.length < SSL_HEAD) return undefined;
-  if (name === 'ssl_verify') return `${Buffer.from(ssl.slice(1, SSL_HEAD), 'latin1').readUInt32BE(0)}`;
-  const type = typeOf(name.slice(4), SSL_TYPES);
-  return type === undefined ? undefined : lookUp(ssl.slice(SSL_HEAD), type);
+  const numbered = own.startsWith('0x');
+  if (numbered && !/^0x[0-9a-f]+$/.test(own)) {
+    complain(`invalid PROXY protocol TLV "${name}"`);
+    return undefined;
+  }
+  const type = numbered ? Number(own) : types[own];
+  if (type !== undefined) return lookUp(list, type, complain);
+  complain(`unknown PROXY protocol TLV "${name}"`);
+  return undefined;
 };

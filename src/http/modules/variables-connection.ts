@@ -1,9 +1,11 @@
 /** Variables of the connection that carries a request. */
 import { isIPv6 } from 'node:net';
+import { ERROR } from '../../log/levels.ts';
 import { monotonic } from '../../net/timers.ts';
 import { type TcpMeasure, tcpMeasure } from '../../platform/tcp-info.ts';
 import { tlvValue } from '../http1/proxy-tlv.ts';
 import type { Request } from '../request.ts';
+import { logRequest } from '../request-log.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
 import { addressBytes } from './addresses.ts';
 import { asSeconds } from './variables-reply.ts';
@@ -54,8 +56,14 @@ export const connectionVariables: Readonly<Record<string, VariableDefinition>> =
     get: ({ stream }) => (stream.proxyProtocol ? port(stream.proxyProtocol.serverPort) : undefined),
   },
   proxy_protocol_tlv_: {
-    get: ({ stream }, name) =>
-      tlvValue(stream.proxyProtocol?.tlvs ?? '', name.slice('proxy_protocol_tlv_'.length)),
+    get: (request, name) => {
+      const { proxyProtocol } = request.stream;
+      const wanted = name.slice('proxy_protocol_tlv_'.length);
+      return (
+        proxyProtocol && tlvValue(proxyProtocol.tlvs, wanted, (reason) => logRequest(request, ERROR, reason))
+      );
+    },
+    cached: true,
   },
   tcpinfo_rtt: tcpInfo('rtt'),
   tcpinfo_rttvar: tcpInfo('rttvar'),
