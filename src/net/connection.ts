@@ -4,7 +4,8 @@
  */
 import net from 'node:net';
 import { sendFile, UNABLE, WOULD_BLOCK } from '../platform/send-file.ts';
-import { freeze, monotonic, Timer, type TimerOwner, thaw } from './timers.ts';
+import { type DirectWriter, learnFrom, writeDirectly } from './direct-write.ts';
+import { freeze, monotonic, Timer, type TimerOwner } from './timers.ts';
 
 /** Who is told what happens on a connection. Replaced when a connection changes hands (parked, taken). */
 export interface ConnectionHandler {
@@ -48,7 +49,6 @@ function onRead(this: OwnedSocket, length: number, bytes: Uint8Array): boolean {
   owner.received += length;
   freeze();
   owner.take(bytes as Buffer, length);
-  thaw();
   return !owner.paused;
 }
 const onread = { buffer: shared, callback: onRead as (length: number, bytes: Uint8Array) => boolean };
@@ -91,7 +91,7 @@ let numbers = 0;
 /** The next number for `*N` in the logs and `$connection`. */
 export const nextNumber = (): number => ++numbers;
 
-export class Connection implements TimerOwner {
+export class Connection implements TimerOwner, DirectWriter {
   handler: ConnectionHandler;
   readonly timer: Timer = new Timer(this);
   /** nginx's `*N`, unique in this process. */
@@ -101,6 +101,9 @@ export class Connection implements TimerOwner {
   error: SystemError | undefined = undefined;
   /** Bytes read so far. */
   received = 0;
+  inFlight = 0;
+  /** It is one of ours, a plain one. */
+  readonly #plain: boolean;
   /** Bytes written so far, queued ones included. */
   sent = 0;
   /** A write has said false, and `onDrain` has not come yet. */
@@ -122,6 +125,7 @@ export class Connection implements TimerOwner {
   ) {
     this.handler = handler;
     this.number = number;
+    this.#plain = socket instanceof OwnedSocket;
   }
 
   onTimer(timer: Timer): void {
@@ -153,7 +157,7 @@ export class Connection implements TimerOwner {
 
   /** Bytes handed to `write` that the system has not taken yet. */
   get queued(): number {
-    return this.socket.writableLength;
+    return this.socket.writableLength + this.inFlight;
   }
 
   /** Bytes that the system has not taken yet, of what it has been given; it falls while a slow peer reads. */
@@ -161,12 +165,13 @@ export class Connection implements TimerOwner {
     const { _handle: handle } = this.socket as unknown as {
       _handle: { readonly writeQueueSize?: number } | null;
     };
-    return this.socket.writableLength === 0 ? 0 : this.socket.writableLength + (handle?.writeQueueSize ?? 0);
+    return this.queued === 0 ? 0 : this.socket.writableLength + (handle?.writeQueueSize ?? 0);
   }
 
   /** Writes text, one byte a character. False: more is queued than is good, wait for `onDrain`. */
   writeText(text: string): boolean {
     this.sent += text.length;
+    if (this.#plain && !this.finished && writeDirectly(this.socket, text, this)) return true;
     return this.socket.write(text, 'latin1') || this.#block();
   }
 
@@ -208,7 +213,7 @@ export class Connection implements TimerOwner {
   sendFile(file: number, position: number, count: number): number {
     const descriptor = this.bare ? this.descriptor : -1;
     if (descriptor < 0) return UNABLE;
-    if (this.socket.writableLength > 0) return WOULD_BLOCK;
+    if (this.queued > 0) return WOULD_BLOCK;
     const sent = sendFile(descriptor, file, position, count);
     if (sent > 0) this.sent += sent;
     return sent;
@@ -251,7 +256,8 @@ export class Connection implements TimerOwner {
 
   /** Closes it when all that is queued has been sent; nothing more is read or reported but `onClose`. */
   close(): void {
-    if (this.socket.writableLength === 0) this.destroy();
+    this.finished = true;
+    if (this.queued === 0) this.destroy();
     else this.socket.end(() => this.destroy());
   }
 
@@ -288,6 +294,7 @@ export const accepted = (socket: net.Socket, handler: ConnectionHandler): Connec
   const connection = new Connection(own, handler, nextNumber());
   connection.bare = true;
   own.owner = connection;
+  learnFrom(own);
   watch(own);
   own.resume();
   return connection;

@@ -15,25 +15,34 @@ const TICK = 8;
 /** 8192 slots of 8 ms are 65 s; a longer timeout is passed on when its last slot comes up. */
 const SLOTS = 8192;
 
+/** The time of the event loop's present turn; 0 when it has not been looked at. */
 let frozen = 0;
 /** What turns `monotonic` into the time of day, looked at once a second. */
-let offset = Date.now() - performance.now();
+let offset = Math.round(Date.now() - performance.now());
 let offsetAt = 0;
 
-/** Milliseconds on a clock that never goes back. While a piece of input is being dealt with it stands still. */
-export const monotonic = (): number => (frozen === 0 ? performance.now() : frozen);
+/**
+ * Whole milliseconds on a clock that never goes back. As in nginx it stands still while all that has come in at once is
+ * being dealt with.
+ */
+export const monotonic = (): number => (frozen === 0 ? Math.floor(performance.now()) : frozen);
 
-/** The clock stands until `thaw`: one look at it serves all that a piece of input sets off. */
+/** The clock stands until the event loop's next turn: one look at it serves all that has come in. */
 export const freeze = (): void => {
-  frozen = performance.now();
+  if (frozen !== 0) return;
+  frozen = Math.floor(performance.now());
+  setImmediate(thaw);
   if (frozen - offsetAt > 1000) {
     offsetAt = frozen;
     offset = Date.now() - frozen;
   }
 };
-export const thaw = (): void => {
+const thaw = (): void => {
   frozen = 0;
 };
+
+/** The first tick that is later by the clock's own fraction of a millisecond too. */
+const tickBehind = (time: number): number => Math.floor(time / TICK) + 1;
 
 /** Milliseconds since 1970; the same moment as `monotonic` while the clock stands. */
 export const wallClock = (): number => (frozen === 0 ? Date.now() : offset + frozen);
@@ -56,7 +65,7 @@ export class Timer {
   /** Runs out `ms` milliseconds from `now`, whatever it was set to before. */
   start(ms: number, now: number = monotonic()): void {
     this.deadline = now + ms;
-    const tick = Math.ceil(this.deadline / TICK);
+    const tick = tickBehind(this.deadline);
     if (this.tick >= 0 && this.tick <= tick) return;
     if (this.tick >= 0) wheel.unlink(this);
     wheel.link(this, tick);
@@ -127,7 +136,7 @@ class Wheel {
           timer.deadline = NEVER;
           timer.owner.onTimer(timer);
         } else {
-          this.link(timer, Math.ceil(timer.deadline / TICK));
+          this.link(timer, tickBehind(timer.deadline));
         }
       }
     }
