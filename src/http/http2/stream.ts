@@ -192,10 +192,13 @@ export class Http2Stream implements Stream, TimerOwner {
     this.#close(this.output.closed ? (this.inClosed ? undefined : NO_ERROR) : INTERNAL_ERROR);
   }
 
-  abort(_request: Request): void {
-    this.output.drop();
-    const open = !this.output.closed ? (this.#timedOut ? PROTOCOL_ERROR : INTERNAL_ERROR) : NO_ERROR;
-    this.#close(this.output.closed && this.inClosed ? undefined : open);
+  abort(request: Request): void {
+    const { output } = this;
+    output.drop();
+    // As nginx has it, a client that is not answered (444) is told the same as one that was too slow.
+    const late = this.#timedOut || request.out.status === 444;
+    const code = output.closed ? NO_ERROR : late ? PROTOCOL_ERROR : INTERNAL_ERROR;
+    this.#close(output.closed && this.inClosed ? undefined : code);
   }
 
   /** The end: `code` for RST_STREAM where one side is still open. */
