@@ -2,7 +2,6 @@
 
 import { parseNumber } from '../config/numbers.ts';
 import { finalize, sendHeader } from '../http/finalize.ts';
-import type { HeadersOut } from '../http/headers.ts';
 import { parseHttpDate } from '../http/http-date.ts';
 import { NOTHING } from '../http/output.ts';
 import { holds } from '../http/parsers.ts';
@@ -36,12 +35,10 @@ import {
   TRANSFER_ENCODING,
   UPGRADE,
 } from './reply-name.ts';
+import { setType } from './reply-type.ts';
 import { BODY_ACTION, PASSING } from './states.ts';
 import { beginTunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
-
-/** A charset behind a type: up to the end, or a quote there. */
-const CHARSET = /; *charset="?(.*?)"?$/is;
 
 /** Kinds of lines that ask something of the engine. */
 const ASKING =
@@ -156,16 +153,6 @@ const copyHead = (u: Upstream): void => {
     out.acceptRanges = true;
     out.singleRange = !u.kept;
   }
-};
-
-/** The type as it was written; the charset in it is noted for filters that look at either. */
-const setType = (out: HeadersOut, value: string): void => {
-  out.contentType = value;
-  if (value.indexOf(';') < 0) return;
-  const found = CHARSET.exec(value);
-  if (!found) return;
-  out.typeLength = found.index;
-  out.charset = found[1] ?? '';
 };
 
 /** A line that is not simply passed on. */
