@@ -4,8 +4,8 @@ import { wallClock } from '../net/timers.ts';
 import { nativePath } from '../platform/byte-path.ts';
 import { openGuarded } from '../platform/open-at.ts';
 import { fileMemory } from './file-memory.ts';
+import { FOR_READING } from './held-files.ts';
 import {
-  FOR_READING,
   failureOf,
   type LinkRule,
   type Opener,

@@ -1,11 +1,12 @@
 /** Files that requests name: looked at and opened, as `disable_symlinks` and `open_file_cache` say. */
-import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { nativePath } from '../platform/byte-path.ts';
 import { errnoText, errorCode, errorText } from '../platform/errno.ts';
 import { SystemError } from '../platform/libc.ts';
 import { type Links, openGuarded } from '../platform/open-at.ts';
 import { fileMemory } from './file-memory.ts';
+import { FOR_READING, type Held, heldFiles } from './held-files.ts';
 import type { Request } from './request.ts';
 import type { Template } from './template.ts';
 
@@ -43,8 +44,8 @@ export interface Opener {
 const ABSENT = '2: No such file or directory';
 const absentAtOpen = new OpenFailure('ENOENT', ABSENT, 'open()');
 const absentAtStat = new OpenFailure('ENOENT', ABSENT, 'stat()');
-/** Nobody waits at a pipe that nobody writes to. */
-export const FOR_READING = constants.O_RDONLY | constants.O_NONBLOCK;
+/** Bytes from which on a file is not kept in memory where its descriptor will do. */
+const HELD_FROM = 65536;
 const NO_THROW = { throwIfNoEntry: false } as const;
 
 /** The failure that the system's error means. */
@@ -56,6 +57,7 @@ export const failureOf = (error: unknown, call: string): OpenFailure => {
 /** A file that is opened when its bytes are asked for. */
 class PlainFile implements OpenFile {
   #fd = -1;
+  #held: Held | undefined = undefined;
 
   constructor(
     readonly path: string,
@@ -67,13 +69,25 @@ class PlainFile implements OpenFile {
   }
 
   descriptor(): number {
-    if (this.#fd < 0) this.#fd = openSync(nativePath(this.path), FOR_READING);
+    if (this.#fd < 0) this.#open();
     return this.#fd;
+  }
+
+  #open(): void {
+    const { path, stat } = this;
+    if (stat.size < HELD_FROM) {
+      this.#fd = openSync(nativePath(path), FOR_READING);
+      return;
+    }
+    this.#held = heldFiles.take(path, stat);
+    this.#fd = this.#held.fd;
   }
 
   close(): void {
     if (this.#fd < 0) return;
-    closeSync(this.#fd);
+    if (this.#held) heldFiles.release(this.#held);
+    else closeSync(this.#fd);
+    this.#held = undefined;
     this.#fd = -1;
   }
 }
