@@ -293,3 +293,22 @@ describe('the end', () => {
     await busy.expectEnd();
   });
 });
+
+describe('a client that leaves', () => {
+  test('without a request is logged', async (t) => {
+    const proxy = await serve(t);
+    (await proxy.connect()).close();
+    await proxy.logged(
+      /\[info\].*client closed connection while waiting for request, client: 127\.0\.0\.1, server: 127/,
+    );
+  });
+
+  test('while a rate holds the reply back ends its request', async (t) => {
+    const proxy = await serve(t, '', 'location /slow { limit_rate 100; return 200 slow; }');
+    const client = await proxy.connect();
+    client.send('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await client.readUntil('HTTP');
+    client.close();
+    await proxy.logged(/\[info\].*client prematurely closed connection/);
+  });
+});

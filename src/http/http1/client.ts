@@ -712,6 +712,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
           if (log.level >= INFO) {
             log.write(INFO, `client ${this.remoteAddress} closed keepalive connection`, this.number);
           }
+        } else {
+          this.#log(INFO, 'client closed connection while waiting for request');
         }
         this.#close();
         return;
@@ -721,6 +723,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
             ? 'peer closed connection in SSL handshake'
             : 'client closed connection';
           this.#logTls(INFO, reason, 'SSL handshaking');
+        } else {
+          this.#log(INFO, 'client closed connection while reading PROXY protocol');
         }
         this.#close();
         return;
@@ -865,7 +869,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     if (log.level >= level)
       log.write(
         level,
-        `${message}, client: ${this.remoteAddress}, server: ${this.address.text}`,
+        `${message}, client: ${this.unix ? 'unix:' : this.remoteAddress}, server: ${this.address.text}`,
         this.number,
       );
   }
