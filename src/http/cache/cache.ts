@@ -149,7 +149,7 @@ export class FileCache implements ReplyCache {
 
   #expired(u: Upstream, entry: CacheEntry): boolean {
     u.cacheStatus = 'EXPIRED';
-    entry.closeFile();
+    entry.file.close();
     return this.#checkRange(u);
   }
 
@@ -176,7 +176,7 @@ export class FileCache implements ReplyCache {
     const head = parseHeadText(entry.kept.head);
     if (!head) {
       logRequest(request, CRIT, `cache file "${entry.path}" contains invalid header`);
-      entry.closeFile();
+      entry.file.close();
       return false;
     }
     u.cacheStatus = status;
@@ -191,8 +191,9 @@ export class FileCache implements ReplyCache {
       finalizeUpstream(u, OK);
       return true;
     }
-    const { fd, length, bodyStart, path } = entry;
-    entry.fd = -1;
+    const { file, path } = entry;
+    const { length, bodyStart } = file;
+    const fd = file.take();
     close(u);
     const producer = new FileProducer({ path, descriptor: () => fd, close: () => closeSync(fd) });
     request.producer = producer;

@@ -1,25 +1,17 @@
 /** What one request has to do with one kept reply (ngx_http_file_cache): looked for, waited for, made, let go. */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { CRIT } from '../../log/levels.ts';
 import { Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
-import { bytePath } from '../../platform/byte-path.ts';
-import { errorCode, errorText } from '../../platform/errno.ts';
+import { errorText } from '../../platform/errno.ts';
 import type { RecordTable } from '../../zone/record-table.ts';
 import { sharedNow } from '../modules/limit-zone.ts';
 import { moveFile } from '../move-file.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import type { TempFile } from '../temp-file.ts';
-import {
-  bodyStart,
-  decodeKept,
-  encodeKept,
-  encodeTimes,
-  FIXED_BYTES,
-  type KeptReply,
-  unknownReply,
-} from './cache-file.ts';
+import { encodeKept, type KeptReply, unknownReply } from './cache-file.ts';
+import { KeptFile, renewTimes } from './kept-file.ts';
 import {
   type CacheStore,
   ERROR_STATUS,
@@ -58,17 +50,12 @@ export interface LookConf {
 /** The longest time between two looks at what another request fetches, ms. */
 const POLL = 50;
 const FILE_MODE = 0o600;
-/** Errors of `open()` that mean that nothing is kept. */
-const NOT_THERE = new Set(['ENOENT', 'ENOTDIR']);
 
 export const nowSeconds = (): number => Math.floor(wallClock() / 1000);
 
 export class CacheEntry implements TimerOwner {
   kept: KeptReply;
-  /** The open file, while it is; its length, and where the body begins. */
-  fd = -1;
-  length = 0;
-  bodyStart = 0;
+  readonly file: KeptFile = new KeptFile();
   /** What is being written. */
   temp: TempFile | undefined = undefined;
   /** Past its time, but usable: while it is updated, after an error. */
@@ -167,19 +154,16 @@ export class CacheEntry implements TimerOwner {
   /** Opens and reads the file; ABSENT when there is none that will do. */
   #open(): number {
     const { path, request } = this;
+    let found: KeptReply | string | undefined;
     try {
-      this.fd = openSync(bytePath(path), 'r');
+      found = this.file.open(path, this.kept.key);
     } catch (error) {
-      if (NOT_THERE.has(errorCode(error))) return ABSENT;
       logRequest(request, CRIT, `open() "${path}" failed (${errorText(error)})`);
       return FAILED;
     }
-    const unusable = this.#read();
-    if (unusable !== undefined) {
-      if (unusable !== '') logRequest(request, CRIT, `cache file "${path}" ${unusable}`);
-      this.closeFile();
-      return ABSENT;
-    }
+    if (typeof found === 'string') logRequest(request, CRIT, `cache file "${path}" ${found}`);
+    if (typeof found !== 'object') return ABSENT;
+    this.kept = found;
     if (this.kept.vary !== '') {
       const variant = variantOf(request, this.#main, this.kept.vary);
       if (!variant.equals(this.kept.variant)) return this.#lookForVariant(variant);
@@ -188,27 +172,9 @@ export class CacheEntry implements TimerOwner {
     return this.#age();
   }
 
-  /** Reads what stands before the body; the reason when it can't be used. */
-  #read(): string | undefined {
-    const { size } = fstatSync(this.fd);
-    this.length = size;
-    const fixed = Buffer.alloc(FIXED_BYTES);
-    if (readSync(this.fd, fixed, 0, FIXED_BYTES, 0) < FIXED_BYTES) return 'is too small';
-    const start = bodyStart(fixed);
-    if (start === undefined || start > size) return 'version mismatch';
-    const all = Buffer.alloc(start);
-    if (readSync(this.fd, all, 0, start, 0) < start) return 'is too small';
-    const kept = decodeKept(all);
-    if (!kept) return 'is too small';
-    if (kept.key !== this.kept.key) return 'has md5 collision';
-    this.kept = kept;
-    this.bodyStart = start;
-    return undefined;
-  }
-
   /** The file is for a request with other headers: the one for these has a key of its own. */
   #lookForVariant(variant: Buffer): number {
-    this.closeFile();
+    this.file.close();
     if (this.#secondary) {
       logRequest(this.request, CRIT, `cache file "${this.path}" has incorrect vary hash`);
       return ABSENT;
@@ -227,7 +193,7 @@ export class CacheEntry implements TimerOwner {
     if (table.get(this.#record, EXISTS) !== 0) return;
     table.lock();
     table.set(this.#record, EXISTS, 1);
-    table.set(this.#record, SIZE, this.length);
+    table.set(this.#record, SIZE, this.file.length);
     table.unlock();
   }
 
@@ -286,25 +252,6 @@ export class CacheEntry implements TimerOwner {
     this.ready();
   }
 
-  /** Opens the file that was looked at before. False: it is gone. */
-  openAgain(): boolean {
-    if (this.fd >= 0) return true;
-    try {
-      this.fd = openSync(bytePath(this.path), 'r');
-    } catch {
-      return false;
-    }
-    if (this.#read() === undefined) return true;
-    this.closeFile();
-    return false;
-  }
-
-  closeFile(): void {
-    if (this.fd < 0) return;
-    closeSync(this.fd);
-    this.fd = -1;
-  }
-
   /** Begins a file with `reply` in it, in `temp`. Throws the system's error. */
   write(reply: KeptReply, temp: TempFile): void {
     this.temp = temp;
@@ -352,27 +299,28 @@ export class CacheEntry implements TimerOwner {
     this.#end();
   }
 
-  /** A revalidation: the times of the file are written anew. */
-  renew(): void {
-    const { path, request, kept } = this;
-    let fd = -1;
+  /** Opens the file that was looked at before. False: it is gone. */
+  openAgain(): boolean {
+    if (this.file.isOpen) return true;
     try {
-      fd = openSync(bytePath(path), 'r+');
-      // Another request may have put another file in its place.
-      if (fstatSync(fd).ino === statSync(bytePath(path)).ino) {
-        const { bytes, at } = encodeTimes(kept);
-        writeSync(fd, bytes, 0, bytes.length, at);
-      }
+      return typeof this.file.open(this.path, this.kept.key) === 'object';
+    } catch {
+      return false;
+    }
+  }
+
+  /** After a revalidation: the times of the file are written anew. */
+  renew(): void {
+    try {
+      renewTimes(this.path, this.kept);
     } catch (error) {
-      logRequest(request, CRIT, `open() "${path}" failed (${errorText(error)})`);
-    } finally {
-      if (fd >= 0) closeSync(fd);
+      logRequest(this.request, CRIT, `open() "${this.path}" failed (${errorText(error)})`);
     }
   }
 
   /** Lets go of all that was not completed. May be called again. */
   free(): void {
-    this.closeFile();
+    this.file.close();
     if (this.#done) return;
     const { temp } = this;
     if (temp) {
