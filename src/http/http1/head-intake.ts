@@ -63,6 +63,8 @@ export class HeadIntake implements HostSink {
    */
   #knownText = '';
   #knownHeaders: HeadersIn | undefined = undefined;
+  /** There has been a request: most clients that idle after their first one hold nothing of it. */
+  #asked = false;
   /** Made for a request that has taken the known ones instead. */
   #unused: HeadersIn | undefined = undefined;
 
@@ -159,8 +161,11 @@ export class HeadIntake implements HostSink {
     const checked = this.#check(request, start, headEnd);
     // The log is told again about lines that were left out.
     if (checked === COMPLETE && !named && !headers.incomplete && text.length <= LONGEST_KNOWN) {
-      this.#knownText = text.slice(from, headEnd);
-      this.#knownHeaders = headers;
+      if (this.#asked) {
+        this.#knownText = text.slice(from, headEnd);
+        this.#knownHeaders = headers;
+      }
+      this.#asked = true;
     }
     return checked;
   }

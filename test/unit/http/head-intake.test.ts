@@ -67,14 +67,35 @@ const B = 'Host: b.test\r\nAccept: */*\r\n\r\n';
 /** Requests that come over one connection. */
 const SEQUENCES: readonly (readonly [string, readonly string[]])[] = [
   ['the same request', [`GET / HTTP/1.1\r\n${A}`, `GET / HTTP/1.1\r\n${A}`, `GET / HTTP/1.1\r\n${A}`]],
-  ['the same lines for another path', [`GET /x HTTP/1.1\r\n${A}`, `POST /yyy?z HTTP/1.1\r\n${A}`]],
-  ['another host and back', [`GET / HTTP/1.1\r\n${A}`, `GET / HTTP/1.1\r\n${B}`, `GET / HTTP/1.1\r\n${A}`]],
+  [
+    'the same lines for another path',
+    [`GET /w HTTP/1.1\r\n${A}`, `GET /x HTTP/1.1\r\n${A}`, `POST /yyy?z HTTP/1.1\r\n${A}`],
+  ],
+  [
+    'another host and back',
+    [`GET / HTTP/1.1\r\n${A}`, `GET / HTTP/1.1\r\n${A}`, `GET / HTTP/1.1\r\n${B}`, `GET / HTTP/1.1\r\n${A}`],
+  ],
   [
     'a host that the line gives',
-    [`GET / HTTP/1.1\r\n${A}`, `GET http://b.test/ HTTP/1.1\r\n${A}`, `GET / HTTP/1.1\r\n${A}`],
+    [
+      `GET / HTTP/1.1\r\n${A}`,
+      `GET / HTTP/1.1\r\n${A}`,
+      `GET http://b.test/ HTTP/1.1\r\n${A}`,
+      `GET / HTTP/1.1\r\n${A}`,
+    ],
   ],
-  ['a body', [`PUT / HTTP/1.1\r\nContent-Length: 3\r\n${A}`, `PUT / HTTP/1.1\r\nContent-Length: 3\r\n${A}`]],
-  ['no lines at all', ['GET / HTTP/1.0\r\n\r\n', 'GET / HTTP/1.0\r\n\r\n', `GET / HTTP/1.1\r\n${A}`]],
+  [
+    'a body',
+    [
+      `PUT / HTTP/1.1\r\nContent-Length: 3\r\n${A}`,
+      `PUT / HTTP/1.1\r\nContent-Length: 3\r\n${A}`,
+      `PUT / HTTP/1.1\r\nContent-Length: 3\r\n${A}`,
+    ],
+  ],
+  [
+    'no lines at all',
+    ['GET / HTTP/1.0\r\n\r\n', 'GET / HTTP/1.0\r\n\r\n', 'GET / HTTP/1.0\r\n\r\n', `GET / HTTP/1.1\r\n${A}`],
+  ],
 ];
 
 describe('the header lines of a connection', () => {
@@ -92,7 +113,9 @@ describe('the header lines of a connection', () => {
 
   it('are shared by requests that repeat them, and by no others', () => {
     const owner = new Owner();
+    const alone = owner.read(`GET /0 HTTP/1.1\r\n${A}`).headers;
     const first = owner.read(`GET / HTTP/1.1\r\n${A}`).headers;
+    assert.notEqual(first, alone, 'nothing is kept for a client that asks once');
     assert.equal(owner.read(`GET /2 HTTP/1.1\r\n${A}`).headers, first);
     assert.notEqual(owner.read(`GET /3 HTTP/1.1\r\n${B}`).headers, first);
     assert.equal(first.host, 'a.test');
@@ -101,6 +124,7 @@ describe('the header lines of a connection', () => {
   it('are read again where the log was told about one of them', () => {
     const owner = new Owner();
     const text = `GET / HTTP/1.1\r\nbad_name: 1\r\n${A}`;
+    owner.read(text);
     const { headers } = owner.read(text);
     assert.equal(headers.names.length, 2);
     assert.notEqual(owner.read(text).headers, headers);
@@ -108,7 +132,7 @@ describe('the header lines of a connection', () => {
 
   it('are checked against each request line', () => {
     const owner = new Owner();
-    owner.read('GET / HTTP/1.0\r\n\r\n');
+    for (let i = 0; i < 3; i++) owner.read('GET / HTTP/1.0\r\n\r\n');
     owner.intake.reset();
     assert.equal(owner.intake.read('GET / HTTP/1.1\r\n\r\n'), REFUSED);
     assert.equal(owner.intake.status, 400);
