@@ -1,20 +1,14 @@
-/**
- * A client's connection turned to TLS. The socket goes on reading into the buffer that all share, and OpenSSL
- * decrypts into another one.
- */
+/** A client's connection turned to TLS: the server's side of the handshake. */
 import { INFO } from '../log/levels.ts';
-import { Connection, type ConnectionHandler, READ_SIZE } from '../net/connection.ts';
-import { errnoText } from '../platform/errno.ts';
-import { lastErrno } from '../platform/libc.ts';
+import { type Connection, type ConnectionHandler, READ_SIZE } from '../net/connection.ts';
 import type { Alpn } from './alpn.ts';
 import { enter, type Party } from './callbacks.ts';
 import type { TlsContext } from './context.ts';
-import { levelOfLastError } from './error-levels.ts';
-import { takeErrors } from './errors.ts';
 import { copyOf, pointerIn } from './openssl.ts';
-import { TlsOutput, WANT_WRITE } from './output.ts';
-import { LARGEST_RECORD, type Room, roomOf } from './room.ts';
+import { WANT_WRITE } from './output.ts';
+import { LARGEST_RECORD } from './room.ts';
 import type { SessionStore } from './session-store.ts';
+import { EARLY, EXAMINED, OPEN, SHAKING, TlsStream, WANT_READ } from './stream.ts';
 import type { TicketKeys } from './tickets.ts';
 
 /** What a server of the configuration offers. */
@@ -25,12 +19,6 @@ export interface TlsServer {
   readonly fragment: number;
   /** `ssl_reject_handshake`. */
   readonly rejects: boolean;
-}
-
-/** Why TLS has failed: nginx's message, and its level. */
-export interface TlsFailure {
-  readonly text: string;
-  readonly level: number;
 }
 
 /** How a handshake begins. */
@@ -48,34 +36,16 @@ export interface TlsBeginning {
   readonly examine: ((connection: TlsConnection) => boolean) | undefined;
 }
 
-const SHAKING = 0;
-const EARLY = 1;
-const EXAMINED = 2;
-const OPEN = 3;
-/** Our side is shut: what still comes is not looked at. */
-const ENDED = 4;
-const GONE = 5;
-
 const CTRL_SET_MAX_SEND_FRAGMENT = 52;
-const WANT_READ = 2;
-const SYSCALL = 5;
-const ZERO_RETURN = 6;
-const SENT_SHUTDOWN = 1;
-const RECEIVED_SHUTDOWN = 2;
 const OP_NO_RENEGOTIATION = 2 ** 30;
 const EARLY_SUCCESS = 1;
 const EARLY_FINISH = 2;
 
-const APPLICATION_DATA = 23;
-const RECORD_HEAD = 5;
 const SMALLEST_FRAGMENT = 512;
 /** Fatal, unrecognized_name. */
 const REJECTION = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
-export class TlsConnection extends Connection implements Party {
-  /** OpenSSL's connection; 0 once it is gone. */
-  ssl: number;
-  failure: TlsFailure | undefined = undefined;
+export class TlsConnection extends TlsStream implements Party {
   /** What the examination of the client's certificate has found wrong; '' when nothing. */
   objection = '';
   /** Told when the connection is gone. */
@@ -83,12 +53,7 @@ export class TlsConnection extends Connection implements Party {
   readonly store: SessionStore | undefined;
   readonly tickets: TicketKeys | undefined;
   readonly sessionTimeout: number;
-  readonly #room: Room = roomOf();
-  readonly #out: TlsOutput;
   readonly #begin: TlsBeginning;
-  #state = SHAKING;
-  /** OpenSSL holds no part of a record. */
-  #aligned = false;
   #timed = false;
   /** Those above know that requests may come. */
   #announced = false;
@@ -96,19 +61,14 @@ export class TlsConnection extends Connection implements Party {
   #held: Buffer | undefined = undefined;
 
   constructor(plain: Connection, begin: TlsBeginning, context: TlsContext, handler: ConnectionHandler) {
-    super(plain.socket, handler, plain.number);
+    super(plain, handler, context.at, INFO);
     this.#begin = begin;
     this.store = context.store;
     this.tickets = context.tickets;
     this.sessionTimeout = context.timeout;
-    this.replace(plain);
-    const { ssl, input } = this.#room;
-    this.ssl = ssl.SSL_new(context.at);
-    ssl.BIO_up_ref(input);
-    ssl.SSL_set0_rbio(this.ssl, input);
-    this.#out = new TlsOutput(this, this.#room, this.ssl);
+    const { ssl } = this.room;
     ssl.SSL_set_accept_state(this.ssl);
-    if (context.earlyData) this.#state = EARLY;
+    if (context.earlyData) this.state = EARLY;
     const chosen = begin.server.context;
     if (chosen && chosen !== context) this.#use(chosen);
     const { fragment } = begin.server;
@@ -118,7 +78,7 @@ export class TlsConnection extends Connection implements Party {
 
   /** Another server's certificates, and what goes with them. */
   #use({ at }: TlsContext): void {
-    const { ssl } = this.#room;
+    const { ssl } = this.room;
     ssl.SSL_set_SSL_CTX(this.ssl, at);
     ssl.SSL_set_verify(this.ssl, ssl.SSL_CTX_get_verify_mode(at), ssl.SSL_CTX_get_verify_callback(at));
     ssl.SSL_set_verify_depth(this.ssl, ssl.SSL_CTX_get_verify_depth(at));
@@ -153,69 +113,63 @@ export class TlsConnection extends Connection implements Party {
     const { hello, server } = this.#begin;
     if (server.rejects) {
       this.socket.write(REJECTION);
-      this.#fail({ text: 'handshake rejected', level: INFO });
+      this.fail({ text: 'handshake rejected', level: INFO });
       return;
     }
     this.take(hello, hello.length);
   }
 
-  override take(bytes: Buffer, length: number): void {
-    if (this.#state >= ENDED) {
-      if (this.#state === ENDED) this.handler.onRead(bytes, length);
-      return;
-    }
-    if (this.#state === EXAMINED) {
+  protected override enter(): void {
+    enter(this);
+  }
+
+  protected override takeUnopened(bytes: Buffer, length: number): void {
+    if (this.state === EXAMINED) {
       this.#hold(bytes.subarray(0, length));
       return;
     }
     enter(this);
-    this.#room.feed(bytes, length);
-    if (this.#state === OPEN) {
-      const single =
-        this.#aligned && bytes[0] === APPLICATION_DATA && bytes.readUInt16BE(3) + RECORD_HEAD === length;
-      this.#read(single);
-      return;
-    }
-    if (this.#state === EARLY) this.#readEarly();
-    if (this.#state === SHAKING) this.#shake();
-    if (this.#state === OPEN) this.#read(false);
-    if (this.#state >= ENDED) this.#room.drop();
+    this.room.feed(bytes, length);
+    if (this.state === EARLY) this.#readEarly();
+    if (this.state === SHAKING) this.#shake();
+    if (this.state === OPEN) this.read(false);
+    if (this.state > OPEN) this.room.drop();
   }
 
   #shake(): void {
-    const { ssl } = this.#room;
+    const { ssl } = this.room;
     for (;;) {
       const done = ssl.SSL_do_handshake(this.ssl);
       if (done === 1) {
-        this.#state = OPEN;
+        this.state = OPEN;
         this.#afterHandshake();
         return;
       }
       const error = ssl.SSL_get_error(this.ssl, done);
       if (error === WANT_WRITE) {
-        this.#out.spill();
+        this.out.spill();
         continue;
       }
-      this.#out.flush();
+      this.out.flush();
       if (error === WANT_READ) {
         if (!this.#timed) this.#limitSession();
         return;
       }
-      this.#failBy(error, 'SSL_do_handshake() failed', 'peer closed connection in SSL handshake');
+      this.failBy(error, 'SSL_do_handshake() failed');
       return;
     }
   }
 
   #afterHandshake(): void {
-    this.#out.flush();
+    this.out.flush();
     const { examine } = this.#begin;
     if (!examine || examine(this)) {
       if (!this.#announced) this.handler.onConnect();
       return;
     }
-    this.#state = EXAMINED;
+    this.state = EXAMINED;
     this.pause();
-    const { ssl, input } = this.#room;
+    const { ssl, input } = this.room;
     const rest = Buffer.allocUnsafe(READ_SIZE);
     const length = ssl.BIO_read(input, rest, rest.length);
     if (length > 0) this.#hold(rest.subarray(0, length));
@@ -227,15 +181,15 @@ export class TlsConnection extends Connection implements Party {
 
   /** The examination is over; `objection` is what is wrong with the client's certificate, or ''. */
   admit(objection: string): void {
-    if (this.#state !== EXAMINED || this.closed) return;
+    if (this.state !== EXAMINED || this.closed) return;
     this.objection = objection;
-    this.#state = OPEN;
+    this.state = OPEN;
     this.handler.onConnect();
     const held = this.#held;
     this.#held = undefined;
-    if (held) this.#room.feed(held, held.length);
+    if (held) this.room.feed(held, held.length);
     enter(this);
-    this.#read(false);
+    this.read(false);
     if (!this.closed) this.resume();
   }
 
@@ -244,7 +198,7 @@ export class TlsConnection extends Connection implements Party {
    * and would go on for ever.
    */
   #limitSession(): void {
-    const { ssl } = this.#room;
+    const { ssl } = this.room;
     this.#timed = true;
     if (ssl.SSL_session_reused(this.ssl) === 0) return;
     const session = ssl.SSL_get_session(this.ssl);
@@ -261,187 +215,41 @@ export class TlsConnection extends Connection implements Party {
 
   /** Early data (RFC 8446 section 2.3): requests before the handshake is done. */
   #readEarly(): void {
-    const { ssl, plain, plainAt, count } = this.#room;
+    const { ssl, plain, plainAt, count } = this.room;
     for (;;) {
       const found = ssl.SSL_read_early_data(this.ssl, plainAt, plain.length, count);
       const length = Number(count.readBigUInt64LE());
       if (found === EARLY_FINISH) {
-        this.#out.flush();
-        this.#state = SHAKING;
+        this.out.flush();
+        this.state = SHAKING;
         return;
       }
       if (found === EARLY_SUCCESS) {
-        this.#out.flush();
+        this.out.flush();
         if (!this.#announced) {
           this.#announced = true;
           this.handler.onConnect();
         }
         if (length > 0) this.handler.onRead(plain, length);
-        if (this.#state !== EARLY) return;
+        if (this.state !== EARLY) return;
         continue;
       }
       const error = ssl.SSL_get_error(this.ssl, 0);
       if (error === WANT_WRITE) {
-        this.#out.spill();
+        this.out.spill();
         continue;
       }
-      this.#out.flush();
-      if (error !== WANT_READ)
-        this.#failBy(error, 'SSL_read_early_data() failed', 'peer closed connection in SSL handshake');
+      this.out.flush();
+      if (error !== WANT_READ) this.failBy(error, 'SSL_read_early_data() failed');
       else if (!this.#timed) this.#limitSession();
       return;
     }
   }
 
-  /** Decrypts what has come; `single`: it is exactly one record. */
-  #read(single: boolean): void {
-    const { ssl, plain, plainAt } = this.#room;
-    let filled = 0;
-    for (;;) {
-      const got = ssl.SSL_read(this.ssl, plainAt + filled, plain.length - filled);
-      if (got > 0) {
-        filled += got;
-        if (single) {
-          this.handler.onRead(plain, filled);
-          return;
-        }
-        if (plain.length - filled >= LARGEST_RECORD) continue;
-        this.handler.onRead(plain, filled);
-        filled = 0;
-        if (this.#state !== OPEN) {
-          this.#room.drop();
-          return;
-        }
-        enter(this);
-        continue;
-      }
-      const error = ssl.SSL_get_error(this.ssl, got);
-      if (error === WANT_READ) break;
-      if (error === WANT_WRITE) {
-        this.#out.spill();
-        continue;
-      }
-      this.#finishReading(error, filled);
-      return;
-    }
-    this.#aligned = ssl.SSL_has_pending(this.ssl) === 0;
-    if (filled > 0) this.handler.onRead(plain, filled);
-  }
-
-  /** The peer's last byte, or an error, behind what has been decrypted. */
-  #finishReading(error: number, filled: number): void {
-    const { ssl, plain } = this.#room;
-    this.#room.drop();
-    const clean = error === ZERO_RETURN || ssl.ERR_peek_error() === 0;
-    const level = clean ? INFO : levelOfLastError(error);
-    const text = clean ? '' : `SSL_read() failed${takeErrors()}`;
-    if (filled > 0) this.handler.onRead(plain, filled);
-    if (this.#state !== OPEN) return;
-    if (clean) {
-      this.ended = true;
-      this.handler.onEnd();
-      return;
-    }
-    this.#fail({ text, level });
-  }
-
-  #failBy(error: number, text: string, whenClosed: string): void {
-    const { ssl } = this.#room;
-    if (error === ZERO_RETURN || ssl.ERR_peek_error() === 0) {
-      this.#fail({ text: whenClosed, level: INFO });
-      return;
-    }
-    const level = levelOfLastError(error);
-    this.#fail({ text: `${text}${takeErrors()}`, level });
-  }
-
-  #fail(failure: TlsFailure): void {
-    this.failure = failure;
-    this.#state = GONE;
-    super.close();
-  }
-
-  // ---- writing
-
-  override writeText(text: string): boolean {
-    const { text: buffer, textAt } = this.#room;
-    if (text.length > buffer.length) return this.writeBytes(Buffer.from(text, 'latin1'));
-    buffer.latin1Write(text, 0);
-    return this.#write(textAt, text.length);
-  }
-
-  /** What is written need not stay as it is: OpenSSL has taken it when this is over. */
-  override writeBytes(bytes: Uint8Array): boolean {
-    return this.#write(bytes, bytes.length);
-  }
-
-  override writeCopy(text: string, bytes: Uint8Array): boolean {
-    return text === '' ? this.writeBytes(bytes) : this.writeBoth(text, bytes);
-  }
-
-  override writeBoth(text: string, bytes: Uint8Array): boolean {
-    const { text: buffer, textAt } = this.#room;
-    const { length } = text;
-    if (length + bytes.length <= buffer.length) {
-      buffer.latin1Write(text, 0);
-      buffer.set(bytes, length);
-      return this.#write(textAt, length + bytes.length);
-    }
-    const go = this.writeText(text);
-    return this.writeBytes(bytes) && go;
-  }
-
-  #write(source: number | Uint8Array, length: number): boolean {
-    if (length === 0 || this.ssl === 0 || this.#state >= ENDED) return !this.blocked;
-    this.sent += length;
-    const out = this.#out;
-    const error = this.#state === EARLY ? out.writeEarly(source, length) : out.write(source, length);
-    if (error === 0) return out.flush();
-    const errno = error === SYSCALL ? ` (${errnoText(lastErrno())})` : '';
-    const level = error === SYSCALL ? INFO : levelOfLastError(error);
-    this.failure = { text: `SSL_write() failed${takeErrors()}${errno}`, level };
-    this.#state = GONE;
-    // As for any socket, those above hear of it later.
-    this.destroy();
-    return true;
-  }
-
-  /** close_notify: the peer can tell the end from a cut. */
-  #shutDown(): void {
-    if (this.#state !== OPEN || this.closed) return;
-    const { ssl } = this.#room;
-    this.#out.ready();
-    ssl.SSL_set_shutdown(this.ssl, RECEIVED_SHUTDOWN);
-    if (ssl.SSL_shutdown(this.ssl) < 0) ssl.ERR_clear_error();
-    this.#out.flush();
-  }
-
-  override end(): void {
-    this.#shutDown();
-    this.#state = ENDED;
-    super.end();
-  }
-
-  override close(): void {
-    this.#shutDown();
-    this.#state = GONE;
-    super.close();
-  }
-
-  override destroy(): void {
-    this.#state = GONE;
-    super.destroy();
-  }
-
-  override reset(): void {
-    this.#state = GONE;
-    super.reset();
-  }
-
   /** The client has shown a certificate. */
   get peerCertificate(): boolean {
     if (this.ssl === 0) return false;
-    const { ssl } = this.#room;
+    const { ssl } = this.room;
     const at = ssl.SSL_get1_peer_certificate(this.ssl);
     ssl.X509_free(at);
     return at !== 0;
@@ -450,7 +258,7 @@ export class TlsConnection extends Connection implements Party {
   /** The protocol that ALPN chose: `h2`, `http/1.1`; '' where the client offered none of ours. */
   get alpn(): string {
     if (this.ssl === 0) return '';
-    const { ssl, count } = this.#room;
+    const { ssl, count } = this.room;
     const length = Buffer.alloc(4);
     ssl.SSL_get0_alpn_selected(this.ssl, count, length);
     return copyOf(pointerIn(count), length.readUInt32LE()).toString('latin1');
@@ -458,7 +266,7 @@ export class TlsConnection extends Connection implements Party {
 
   /** The session can't be resumed: the client was refused. */
   forgetSession(): void {
-    const { ssl } = this.#room;
+    const { ssl } = this.room;
     const { context } = this.#begin.fallback;
     const session = ssl.SSL_get_session(this.ssl);
     enter(this);
@@ -466,14 +274,8 @@ export class TlsConnection extends Connection implements Party {
   }
 
   override release(): void {
-    if (this.ssl === 0) return;
-    this.onGone?.();
-    const { ssl } = this.#room;
-    // Otherwise OpenSSL forgets the session, as of a connection that was cut.
-    if (this.failure === undefined) ssl.SSL_set_shutdown(this.ssl, SENT_SHUTDOWN | RECEIVED_SHUTDOWN);
-    enter(this);
-    ssl.SSL_free(this.ssl);
-    this.ssl = 0;
+    if (this.ssl !== 0) this.onGone?.();
+    super.release();
   }
 }
 
