@@ -771,7 +771,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   onConnect(): void {
     this.secure = true;
     this.#state = IDLE;
-    if (this.tls?.alpn === 'h2' && (this.address.http2 || this.server.http2)) this.#toHttp2(NO_BYTES, 0);
+    if ((this.address.http2 || this.server.http2) && this.tls?.alpn === 'h2') this.#toHttp2(NO_BYTES, 0);
   }
 
   onTimeout(): void {
