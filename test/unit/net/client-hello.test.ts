@@ -1,0 +1,69 @@
+/** The name in the first bytes of a TLS client, however they are cut. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net, { type AddressInfo } from 'node:net';
+import { before, describe, it } from 'node:test';
+import tls from 'node:tls';
+import { beginsTls, serverName } from '../../../src/net/client-hello.ts';
+
+/** What a client of Node's sends first. */
+const helloOf = async (servername: string): Promise<Buffer> => {
+  const server = net.createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection') as Promise<[net.Socket]>;
+  const client = tls.connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', servername });
+  client.on('error', () => {});
+  const [socket] = await accepted;
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  server.close();
+  return bytes;
+};
+
+/** The same message in records of `size` bytes. */
+const inRecords = (hello: Buffer, size: number): Buffer => {
+  const message = hello.subarray(5);
+  const records: Buffer[] = [];
+  for (let at = 0; at < message.length; at += size) {
+    const part = message.subarray(at, at + size);
+    records.push(Buffer.from([22, 3, 1, part.length >> 8, part.length & 0xff]), part);
+  }
+  return Buffer.concat(records);
+};
+
+describe('the name in a hello', () => {
+  let named: Buffer;
+  let unnamed: Buffer;
+  before(async () => {
+    named = await helloOf('Some.Name.test');
+    unnamed = await helloOf('');
+  });
+
+  it('is found, or is not there', () => {
+    assert.equal(serverName(named), 'Some.Name.test');
+    assert.equal(serverName(unnamed), '');
+    assert.equal(beginsTls(named[0] ?? 0), true);
+    assert.equal(beginsTls('G'.charCodeAt(0)), false);
+  });
+
+  it('needs all of the hello, at every cut', () => {
+    for (let length = 0; length < named.length; length++) {
+      assert.equal(serverName(named.subarray(0, length)), undefined, `${length}`);
+    }
+  });
+
+  it('is found over several records', () => {
+    for (const size of [1, 7, 100]) assert.equal(serverName(inRecords(named, size)), 'Some.Name.test');
+  });
+
+  it('is empty for what makes no sense, which OpenSSL refuses then', () => {
+    for (let at = 5; at < named.length; at++) {
+      const broken = Buffer.from(named);
+      broken[at] = (broken[at] ?? 0) ^ 0xff;
+      const name = serverName(broken);
+      assert.ok(name === undefined || typeof name === 'string');
+    }
+    assert.equal(serverName(Buffer.from('1603010005' + '0200000100', 'hex')), '');
+  });
+});
