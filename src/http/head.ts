@@ -128,6 +128,9 @@ const parseUnusual = (request: Request, written: string, length: number, mergeSl
   if (version === 505) return refuse(505, 'client sent invalid version while reading client request line');
   if (version === 400) return refuse(400, INVALID);
   request.version = version;
+  if (version < 1000 && request.method !== 'GET') {
+    return refuse(400, `client sent invalid method in HTTP/0.9 request${IN_LINE}`);
+  }
   request.requestLength = length;
   const status = setTarget(request, target, mergeSlashes);
   if (status !== 0 || host === undefined) return status;

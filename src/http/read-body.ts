@@ -3,7 +3,7 @@
  * streamed to a consumer, or thrown away. The connection feeds the reader with what comes.
  */
 
-import { CRIT, ERROR as ERROR_LEVEL, INFO } from '../log/levels.ts';
+import { CRIT, ERROR as ERROR_LEVEL, INFO, NOTICE, WARN } from '../log/levels.ts';
 import { CHUNK_DATA, CHUNKS_END, CHUNKS_INVALID, ChunkedDecoder } from '../net/chunked.ts';
 import { errorText } from '../platform/errno.ts';
 import type { BodyConsumer, RequestBody } from './body.ts';
@@ -148,13 +148,11 @@ export class BodyReader implements RequestBody {
     try {
       if (!this.file) {
         this.file = new TempFile(core.bodyTempPath, core.client_body_in_file_only !== 'off');
-        if (core.client_body_in_file_only === 'off') {
-          logRequest(
-            this.request,
-            5,
-            `a client request body is buffered to a temporary file ${this.file.path}`,
-          );
-        }
+        logRequest(
+          this.request,
+          core.client_body_in_file_only === 'off' ? WARN : NOTICE,
+          `a client request body is buffered to a temporary file ${this.file.path}`,
+        );
       }
       for (const piece of this.pieces) this.file.append(piece);
       this.pieces.length = 0;
@@ -293,6 +291,6 @@ export const discardBody = (request: Request): void => {
   request.stream.readBody(reader);
 };
 
-/** For the log, when a client goes away in the middle of a body. */
-export const logPrematureClose = (request: Request): void =>
-  logRequest(request, INFO, 'client prematurely closed connection');
+/** For the log, when a client goes away in the middle of a request; `action` begins with ` while`. */
+export const logPrematureClose = (request: Request, action = ''): void =>
+  logRequest(request, INFO, `client prematurely closed connection${action}`);

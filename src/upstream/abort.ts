@@ -24,9 +24,12 @@ export const abort = (u: Upstream): void => {
   }
   if (u.phase === DRAINING && ours && !broken) return;
   if (ours && u.connection) {
-    u.log(INFO, 'client prematurely closed connection, so upstream connection is closed too');
+    u.log(
+      INFO,
+      'epoll_wait() reported that client prematurely closed connection, so upstream connection is closed too',
+    );
   } else if (ours && u.phase === RESOLVING) {
-    logRequest(request, INFO, 'client prematurely closed connection');
+    logRequest(request, INFO, 'epoll_wait() reported that client prematurely closed connection');
   }
   u.keep = false;
   close(u);

@@ -41,6 +41,7 @@ const TUNNEL = 7;
 const CLOSED = 8;
 
 const NO_BYTES = Buffer.alloc(0);
+const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
 /** How long an idle connection stays open when the worker drains, ms. */
 const DRAIN_GRACE = 500;
@@ -521,7 +522,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
 
   sendingTimedOut(request: Request): void {
     const what = request.upstream ? 'sending to client' : 'sending response to client';
-    logRequest(request, INFO, `client timed out (110: Connection timed out) while ${what}`);
+    logRequest(request, INFO, `${TIMED_OUT} while ${what}`);
     this.#timedOut(request);
   }
 
@@ -694,7 +695,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
         return;
       case HEAD:
         if (request) {
-          logPrematureClose(request);
+          logPrematureClose(request, this.#intake.breakOff(request));
           this.counters.reading(-1);
           this.counters.writing(1);
           this.#state = BUSY;
@@ -781,16 +782,17 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
         this.connection.destroy();
         return;
       case GREETING:
-        if (this.#greeting?.inHandshake)
-          this.#logTls(INFO, 'client timed out (110: Connection timed out)', 'SSL handshaking');
+        if (this.#greeting?.inHandshake) this.#logTls(INFO, TIMED_OUT, 'SSL handshaking');
+        else this.#log(INFO, `${TIMED_OUT} while reading PROXY protocol`);
         this.#close();
         return;
       case TLS_HANDSHAKE:
-        this.#logTls(INFO, 'client timed out (110: Connection timed out)', 'SSL handshaking');
+        this.#logTls(INFO, TIMED_OUT, 'SSL handshaking');
         this.#state = GREETING;
         this.#close();
         return;
       case IDLE:
+        if (this.requests === 0) this.#log(INFO, `${TIMED_OUT} while waiting for request`);
         this.#close();
         return;
       case HEAD:
@@ -798,11 +800,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
           this.#close();
           return;
         }
-        logRequest(
-          request,
-          INFO,
-          'client timed out (110: Connection timed out) while reading client request headers',
-        );
+        logRequest(request, INFO, `${TIMED_OUT}${this.#intake.breakOff(request)}`);
         this.counters.reading(-1);
         this.counters.writing(1);
         this.#state = BUSY;
@@ -810,11 +808,6 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
         return;
       case BUSY:
         if (!request || !this.#reader) return;
-        logRequest(
-          request,
-          INFO,
-          'client timed out (110: Connection timed out) while reading client request body',
-        );
         this.#failBodyByTimeout(request);
         return;
       default:

@@ -105,21 +105,47 @@ export class HeadIntake implements HostSink {
     const { core } = request.server.location;
     this.#long = !this.#fits(request, text, start);
     if (this.#long && this.status !== TOO_LONG) {
-      request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
-      return this.#refuse(this.status, refusal);
+      // What the log shows of it is the buffer that it filled.
+      const { client_header_buffer_size: first, headerBuffers } = core;
+      request.requestLine = text.slice(start, start + Math.max(first, headerBuffers.size));
+      return this.#refuseLine(request, this.status, refusal);
     }
     const lf = text.indexOf('\n', start);
     if (lf < 0) {
       if (plausibleStart(text, start)) return this.#more(start === 0 ? text : text.slice(start));
-      request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
-      return this.#refuse(400, 'client sent invalid method while reading client request line');
+      this.#noteLine(request, text, start);
+      return this.#refuseLine(request, 400, 'client sent invalid method while reading client request line');
     }
     const status = parseRequestLine(request, text, start, lf, core.merge_slashes);
-    if (status !== 0) return this.#refuse(status, refusal);
+    if (status !== 0) {
+      this.#noteLine(request, text, start);
+      return this.#refuseLine(request, status, refusal);
+    }
     this.#lineRead = true;
     this.#headerStart = lf + 1 - start;
     if (request.headers.host !== '') this.chooseServer(request, request.headers.host);
     return COMPLETE;
+  }
+
+  /** What the log shows of a line that has not been read to its end. */
+  #noteLine(request: Request, text: string, start: number): void {
+    request.requestLine = text.slice(start).split(/[\r\n]/, 1)[0] ?? '';
+  }
+
+  #refuseLine(request: Request, status: number, reason: string): number {
+    return this.#refuse(
+      status,
+      request.pipelined ? reason.replace('client request line', 'client pipelined request line') : reason,
+    );
+  }
+
+  /** The client will send no more of the head. Answers what was being read, for the log. */
+  breakOff(request: Request): string {
+    if (this.#lineRead) return ' while reading client request headers';
+    this.#noteLine(request, this.rest, 0);
+    return request.pipelined
+      ? ' while reading client pipelined request line'
+      : ' while reading client request line';
   }
 
   /** Whether what there is of the head fits the configured buffers; else `status` says how it is refused. */

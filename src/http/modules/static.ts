@@ -120,6 +120,14 @@ const notPlain = (request: Request, { path, stat }: OpenFile): Verdict => {
   return 404;
 };
 
+/** Nothing is posted to a file; but one that can't be read says so first. */
+const refusePost = (request: Request, file: OpenFile): Verdict =>
+  attempt(request, file, () => {
+    file.descriptor();
+    file.close();
+    return 405;
+  });
+
 const serve = (request: Request): Verdict => {
   const { method, uri } = request;
   if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') return 405;
@@ -130,7 +138,8 @@ const serve = (request: Request): Verdict => {
   const file = request.location.core.opener.open(request, path);
   if (file instanceof OpenFailure) return fileError(request, file, path);
   if (file.stat.isFile() && method !== 'POST') return sendFile(request, file);
-  const status = file.stat.isFile() ? 405 : notPlain(request, file);
+  if (file.stat.isFile()) return refusePost(request, file);
+  const status = notPlain(request, file);
   file.close();
   return status;
 };

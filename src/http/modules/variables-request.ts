@@ -42,9 +42,14 @@ class Ids {
 }
 const ids = new Ids();
 
-/** nginx names every minor version that a client sends. */
-const protocolOf = ({ version }: Request): string | undefined =>
-  version < 1000 ? undefined : `HTTP/${Math.floor(version / 1000)}.${version % 1000}`;
+/** As the client wrote it, up to the end of its line: `HTTP/1.01` is a version of its own spelling. */
+const protocolOf = ({ version, main }: Request): string | undefined => {
+  if (version < 1000) return undefined;
+  const { requestLine } = main;
+  if (version === 1001 && requestLine.endsWith(' HTTP/1.1')) return 'HTTP/1.1';
+  if (version < 2000) return requestLine.slice(requestLine.lastIndexOf(' HTTP/') + 1);
+  return `HTTP/${Math.floor(version / 1000)}.${version % 1000}`;
+};
 
 const contentLength = ({ headers, body }: Request): Value => {
   if (headers.contentLength >= 0) return `${headers.contentLength}`;
