@@ -7,6 +7,7 @@ import type { UpstreamGroups } from '../upstream/registry.ts';
 import type { Zone } from '../zone/zones.ts';
 import { ClientCounters } from './counters.ts';
 import type { Listen } from './listen.ts';
+import { ListenProtocols } from './listen-protocols.ts';
 import type { Location, Server } from './location.ts';
 import type { Written } from './location-table.ts';
 import type { Request } from './request.ts';
@@ -37,6 +38,7 @@ export interface AddressBuild {
   /** The default server. */
   fallback: ServerBuild;
   hasDefault: boolean;
+  readonly protocols: ListenProtocols;
 }
 
 /** What is collected while an http block is read; found through `scope.need(HTTP)`. */
@@ -91,6 +93,7 @@ export class HttpBuild {
         servers: [server],
         fallback: server,
         hasDefault: listen.isDefault,
+        protocols: new ListenProtocols(),
       });
       return;
     }
@@ -104,8 +107,7 @@ export class HttpBuild {
     const isNew =
       listen.set || ssl !== before.ssl || http2 !== before.http2 || proxyProtocol !== before.proxyProtocol;
     if (isNew) known.listen = { ...(listen.set ? listen : before), ssl, http2, proxyProtocol };
-    const added = (listen.ssl && !before.ssl) || (listen.proxyProtocol && !before.proxyProtocol);
-    if (added && before.set && !listen.set) args.warn(`protocol options redefined for ${address}`);
+    if (known.protocols.redefines(before, listen)) args.warn(`protocol options redefined for ${address}`);
     if (listen.isDefault) {
       known.hasDefault = true;
       known.fallback = server;

@@ -160,6 +160,13 @@ describe('several listens', () => {
     [two('80', '80 bind'), ''],
     [two('80 deferred', '80 proxy_protocol'), 'protocol options redefined for 0.0.0.0:80'],
     [two('80', '80 proxy_protocol'), ''],
+    [two('80 ssl', '80 proxy_protocol'), 'protocol options redefined for 0.0.0.0:80'],
+    [two('80 proxy_protocol', '80'), ''],
+    [two('80 proxy_protocol', '80 backlog=5'), 'protocol options redefined for 0.0.0.0:80'],
+    [
+      `${two('80 proxy_protocol', '80')} server { listen 80 proxy_protocol; server_name c; }`,
+      'protocol options redefined for 0.0.0.0:80',
+    ],
   ];
   for (const [http, verdict] of table) it(http, () => assert.equal(verdictOf(http), verdict));
 
