@@ -160,7 +160,6 @@ describe('several listens', () => {
     [two('80', '80 bind'), ''],
     [two('80 deferred', '80 proxy_protocol'), 'protocol options redefined for 0.0.0.0:80'],
     [two('80', '80 proxy_protocol'), ''],
-    [two('80 ssl', '80 proxy_protocol'), 'protocol options redefined for 0.0.0.0:80'],
     [two('80 proxy_protocol', '80'), ''],
     [two('80 proxy_protocol', '80 backlog=5'), 'protocol options redefined for 0.0.0.0:80'],
     [
