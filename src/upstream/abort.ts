@@ -23,7 +23,8 @@ export const abort = (u: Upstream): void => {
     return;
   }
   if (u.phase === DRAINING && ours && !broken) return;
-  if (ours && u.connection) {
+  // Over HTTP/2 the log has said how the stream ended.
+  if (ours && u.connection && request.version < 2000) {
     u.log(
       INFO,
       'epoll_wait() reported that client prematurely closed connection, so upstream connection is closed too',

@@ -1,13 +1,8 @@
-/** What a client's frames do to its connection and streams, with nginx's checks and words (RFC 9113 section 6). */
-import { DEBUG, INFO } from '../../log/levels.ts';
 import { monotonic, wallClock } from '../../net/timers.ts';
-import { finalize } from '../finalize.ts';
-import { runPhases } from '../phases.ts';
 import { Request } from '../request.ts';
-import { logHead, logOf, logRequest } from '../request-log.ts';
-import { refusedByTls } from '../verify-client.ts';
-import type { Field } from './field.ts';
-import { type FrameHandler, FrameReader } from './frame-reader.ts';
+import { BlockIntake } from './block-intake.ts';
+import type { FrameHandler } from './frame-handler.ts';
+import { FrameReader } from './frame-reader.ts';
 import {
   ACK,
   DEFAULT_FRAME_SIZE,
@@ -28,45 +23,34 @@ import {
   SETTINGS,
   STREAM_CLOSED,
 } from './frames.ts';
-import { type FieldSink, HpackDecoder } from './hpack-decoder.ts';
 import { PriorityTree } from './priority-tree.ts';
-import { RequestHead, type ServerChoice } from './request-head.ts';
 import type { Session } from './session.ts';
 import { Http2Stream } from './stream.ts';
 
-const NOTHING = Buffer.alloc(0);
 /** What is the case where a client is not let begin streams with bodies before it knows their window. */
 const DEFAULT_PREREAD = 65535;
 
-export class FrameIntake implements FrameHandler, FieldSink, ServerChoice {
+export class FrameIntake implements FrameHandler {
   /** The latest stream that the client has begun. */
   lastId = 0;
   readonly #reader = new FrameReader(this);
-  readonly #decoder: HpackDecoder;
-  readonly #head = new RequestHead(this);
+  readonly #block: BlockIntake;
   /** Bytes of bodies that the client may send on the whole connection. */
   #window = LARGEST_WINDOW;
   #acknowledged = false;
   #newWindow: number | undefined = undefined;
   #priorities: PriorityTree | undefined = undefined;
-  /** Whose header block is being read; undefined where it is read for its table's sake only. */
-  #stream: Http2Stream | undefined = undefined;
-  /** Whose body ends with the trailers that are being read. */
-  #trailed: Http2Stream | undefined = undefined;
-  /** The beginning of a field that is not whole yet. */
-  #partial: Buffer | undefined = undefined;
   #bodyOf: Http2Stream | undefined = undefined;
   #bodyEnds = false;
 
   constructor(readonly session: Session) {
-    const { count, size } = session.server.location.core.headerBuffers;
-    this.#decoder = new HpackDecoder(size, size * count);
+    this.#block = new BlockIntake(session);
   }
 
   /** Reads on. False: the connection has been ended. */
   read(bytes: Buffer, length: number): boolean {
     const goes = this.#reader.read(bytes, length);
-    if (goes && this.#reader.inBlock) this.#stream?.awaitHead();
+    if (goes && this.#reader.inBlock) this.#block.stream?.awaitHead();
     return goes;
   }
 
@@ -82,9 +66,8 @@ export class FrameIntake implements FrameHandler, FieldSink, ServerChoice {
   /** A stream has ended. */
   removed(stream: Http2Stream): void {
     this.#priorities?.close(stream.id);
-    if (this.#stream === stream) this.#stream = undefined;
+    this.#block.removed(stream);
     if (this.#bodyOf === stream) this.#bodyOf = undefined;
-    if (this.#trailed === stream) this.#trailed = undefined;
   }
 
   /** Sorted by priority, in place. */
@@ -96,8 +79,7 @@ export class FrameIntake implements FrameHandler, FieldSink, ServerChoice {
   // ---- for the frame reader
 
   fail(code: number, reason: string): false {
-    this.session.log(reason);
-    return this.session.end(code);
+    return this.session.fail(code, reason);
   }
 
   note(reason: string): void {
@@ -159,13 +141,11 @@ export class FrameIntake implements FrameHandler, FieldSink, ServerChoice {
     exclusive: boolean,
   ): boolean {
     const { session } = this;
-    this.#decoder.begin();
-    this.#stream = undefined;
-    this.#trailed = undefined;
+    this.#block.begin();
     if (session.goingAway) return true;
     const known = session.streams.get(id);
     if (known && !known.inClosed && (flags & END_STREAM) !== 0) {
-      this.#trailed = known;
+      this.#block.trailersOf(known);
       return true;
     }
     if (id % 2 === 0 || id <= this.lastId) {
@@ -223,8 +203,7 @@ export class FrameIntake implements FrameHandler, FieldSink, ServerChoice {
     session.connection.timer.stop();
     counters.request();
     counters.reading(1);
-    this.#stream = stream;
-    this.#head.begin();
+    this.#block.headOf(stream);
   }
 
   /** After its last request a connection takes no further ones. */
@@ -237,68 +216,12 @@ export class FrameIntake implements FrameHandler, FieldSink, ServerChoice {
   }
 
   moreHeaders(length: number): void {
-    if (this.#stream) this.#stream.request.requestLength += length;
+    const { stream } = this.#block;
+    if (stream) stream.request.requestLength += length;
   }
 
   blockBytes(bytes: Buffer, start: number, end: number, last: boolean): boolean {
-    let block = bytes;
-    let from = start;
-    let to = end;
-    if (this.#partial) {
-      block = Buffer.concat([this.#partial, bytes.subarray(start, end)]);
-      from = 0;
-      to = block.length;
-      this.#partial = undefined;
-    }
-    const stop = this.#decoder.decode(block, from, to, last, this);
-    if (stop < 0) return this.fail(this.#decoder.code, this.#decoder.reason);
-    if (stop < to) this.#partial = Buffer.from(block.subarray(stop, to));
-    if (last) this.#blockEnd();
-    return this.session.open;
-  }
-
-  field(field: Field): void {
-    if (this.#stream) this.#head.take(this.#stream.request, field);
-  }
-
-  #blockEnd(): void {
-    const trailed = this.#trailed;
-    this.#trailed = undefined;
-    if (trailed) {
-      trailed.data(NOTHING, 0, 0, true);
-      return;
-    }
-    const stream = this.#stream;
-    this.#stream = undefined;
-    if (!stream) return;
-    const { request } = stream;
-    const status = this.#head.end(request, stream.inClosed);
-    stream.headRead();
-    if (status !== 0) {
-      if (request.method === '') request.method = 'GET';
-      logRequest(request, INFO, this.#head.reason);
-      finalize(request, status);
-      return;
-    }
-    this.session.guard.payload += request.requestLength;
-    if (logOf(request).level >= DEBUG) logHead(request);
-    const { tls, sniHost } = this.session.client;
-    if (tls && refusedByTls(request, tls, sniHost)) return;
-    runPhases(request);
-  }
-
-  chooseServer(request: Request, host: string): number {
-    const { names } = this.session.client.address;
-    if (names.single) return 0;
-    const fallback = host === '' ? this.session.server : names.fallback;
-    const server = names.find(host, request, fallback);
-    request.server = server;
-    request.location = server.location;
-    return 0;
-  }
-
-  allowed({ server }: Request): boolean {
-    return server.http2 || this.session.client.address.http2;
+    return this.#block.read(bytes, start, end, last);
   }
 
   // ---- all else

@@ -275,6 +275,12 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
 
   // ---- the end
 
+  /** Ends the connection for the client's fault. */
+  fail(code: number, reason: string): false {
+    this.log(reason);
+    return this.end(code);
+  }
+
   /** Ends the connection: the client is told, streams are cut off. */
   end(code: number): false {
     if (this.#state !== OPEN) return false;

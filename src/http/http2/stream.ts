@@ -1,30 +1,28 @@
-/** One stream: what a request needs of its connection, over HTTP/2. */
-import type { ErrorLog } from '../../log/error-log.ts';
 import { INFO } from '../../log/levels.ts';
 import { Timer, type TimerOwner } from '../../net/timers.ts';
-import type { TlsConnection } from '../../tls/connection.ts';
-import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
 import type { BodyReader } from '../read-body.ts';
-import type { Peer, ProxyProtocol, Request, Stream, Tunnel } from '../request.ts';
+import type { Request, Stream, Tunnel } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { ERROR } from '../verdict.ts';
 import { CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts';
 import type { Session } from './session.ts';
 import { COMPLETE, FAILED, StreamBody } from './stream-body.ts';
+import { StreamFacts } from './stream-facts.ts';
 import { StreamOutput } from './stream-output.ts';
 
 const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
-export class Http2Stream implements Stream, TimerOwner {
+/** How RST_STREAM ends a stream. */
+const ending = (id: number, code: number): string => {
+  if (code === CANCEL) return `canceled stream ${id}`;
+  return `terminated stream ${id} ${code === INTERNAL_ERROR ? 'due to internal error' : `with status ${code}`}`;
+};
+
+export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
   request!: Request;
-  readonly requests: number;
-  remoteAddress: string;
-  remotePort: number;
-  unix: boolean;
-  peer: Peer | undefined = undefined;
   throttled = false;
   readonly output: StreamOutput;
   /** Made when a body is expected. */
@@ -49,51 +47,9 @@ export class Http2Stream implements Stream, TimerOwner {
     readonly id: number,
     inClosed: boolean,
   ) {
-    const { client } = session;
+    super(session.client, session.requests);
     this.inClosed = inClosed;
-    this.requests = session.requests;
-    this.remoteAddress = client.remoteAddress;
-    this.remotePort = client.remotePort;
-    this.unix = client.unix;
     this.output = new StreamOutput(session.send, id, session.send.streamWindow);
-  }
-
-  get number(): number {
-    return this.session.client.number;
-  }
-  get descriptor(): number | undefined {
-    return this.session.client.descriptor;
-  }
-  get localAddress(): string {
-    return this.session.client.localAddress;
-  }
-  get localPort(): number {
-    return this.session.client.localPort;
-  }
-  get secure(): boolean {
-    return this.session.client.secure;
-  }
-  get tls(): TlsConnection | undefined {
-    return this.session.client.tls;
-  }
-  get started(): number {
-    return this.session.client.started;
-  }
-  get proxyProtocol(): ProxyProtocol | undefined {
-    return this.session.client.proxyProtocol;
-  }
-  get counters(): ClientCounters {
-    return this.session.client.counters;
-  }
-  get debugLog(): ErrorLog | undefined {
-    return this.session.client.debugLog;
-  }
-
-  actAs(address: string, port: number): void {
-    this.peer ??= { remoteAddress: this.remoteAddress, remotePort: this.remotePort, unix: this.unix };
-    this.remoteAddress = address;
-    this.remotePort = port;
-    this.unix = false;
   }
 
   runPhases(request: Request): void {
@@ -334,11 +290,9 @@ export class Http2Stream implements Stream, TimerOwner {
     const { request } = this;
     this.inClosed = true;
     this.#reset = true;
-    const how =
-      code === CANCEL
-        ? `client canceled stream ${this.id}`
-        : `client terminated stream ${this.id} ${code === INTERNAL_ERROR ? 'due to internal error' : `with status ${code}`}`;
-    logRequest(request, INFO, how);
+    const { upstream, producer } = request;
+    const action = upstream && producer === upstream ? ` while ${upstream.action}` : '';
+    logRequest(request, INFO, `client ${ending(this.id, code)}${action}`);
     this.#cut();
   }
 

@@ -1,7 +1,8 @@
 /** Frames out of bytes that come in any pieces, and which of them end the connection. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type FrameHandler, FrameReader } from '../../../src/http/http2/frame-reader.ts';
+import type { FrameHandler } from '../../../src/http/http2/frame-handler.ts';
+import { FrameReader } from '../../../src/http/http2/frame-reader.ts';
 import {
   ACK,
   CONTINUATION,
