@@ -4,17 +4,15 @@
  */
 
 import type { ErrorLog } from '../../log/error-log.ts';
-import { DEBUG, ERROR as ERROR_LEVEL, INFO } from '../../log/levels.ts';
+import { DEBUG, INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { latin1 } from '../../net/latin1.ts';
 import { monotonic, wallClock } from '../../net/timers.ts';
 import { UNABLE } from '../../platform/send-file.ts';
-import { http1Alpn, http2Alpn } from '../../tls/alpn.ts';
-import { startTls, type TlsConnection } from '../../tls/connection.ts';
+import type { TlsConnection } from '../../tls/connection.ts';
 import type { ClientCounters } from '../counters.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';
 import type { HeadersIn } from '../headers.ts';
-import { PREFACE } from '../http2/frames.ts';
 import type { Server } from '../location.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
@@ -24,23 +22,21 @@ import { logHead, logOf, logRequest } from '../request-log.ts';
 import type { ServerNames } from '../server-names.ts';
 import { ERROR } from '../verdict.ts';
 import { refusedByTls } from '../verify-client.ts';
-import { BROKEN, Greeting, HANDSHAKE, WAITING } from './greeting.ts';
 import { HeadIntake, type IntakeOwner, MORE, REFUSED } from './head-intake.ts';
 import type { AddressConf, ClientHost } from './host.ts';
+import { logTls, Opening, type OpeningClient } from './opening.ts';
 import { ReplyWriter, type WriterOwner } from './reply-writer.ts';
 
 /** What the connection is doing. */
-const GREETING = 0;
-const TLS_HANDSHAKE = 1;
-const IDLE = 2;
-const HEAD = 3;
-const BUSY = 4;
-const BODY_REST = 5;
-const LINGER = 6;
-const TUNNEL = 7;
-const CLOSED = 8;
+const OPENING = 0;
+const IDLE = 1;
+const HEAD = 2;
+const BUSY = 3;
+const BODY_REST = 4;
+const LINGER = 5;
+const TUNNEL = 6;
+const CLOSED = 7;
 
-const NO_BYTES = Buffer.alloc(0);
 const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
 /** How long an idle connection stays open when the worker drains, ms. */
@@ -48,7 +44,7 @@ const DRAIN_GRACE = 500;
 /** How much of pipelined requests is read ahead of the present one. */
 const READ_AHEAD = 65536;
 
-export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwner {
+export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwner, OpeningClient {
   connection!: Connection;
   number = 0;
   requests = 0;
@@ -71,15 +67,14 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   server: Server;
   readonly #intake = new HeadIntake(this);
   readonly #writer = new ReplyWriter(this);
-  #greeting: Greeting | undefined;
+  /** While it is not known yet that it speaks HTTP/1. */
+  #opening: Opening | undefined = undefined;
   #state: number;
   #request: Request | undefined = undefined;
   /** Text of an incomplete head, or of the next requests. */
   #pending = '';
   /** The time for the head that is being read runs already. */
   #headTimed = false;
-  /** Nothing has been read yet that tells it from HTTP/2, which is spoken here. */
-  #mayBeHttp2: boolean;
   /** A request is being answered in a loop that will look at what is pending. */
   #answering = false;
   /** What is read next came while a request was being answered. */
@@ -100,10 +95,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   ) {
     this.counters = host.counters;
     this.server = address.fallback;
-    const greets = address.proxyProtocol || address.tls;
-    this.#greeting = greets ? new Greeting(address.proxyProtocol, address.tls) : undefined;
-    this.#state = greets ? GREETING : IDLE;
-    this.#mayBeHttp2 = !address.tls && (address.http2 || address.fallback.http2);
+    this.#state = Opening.wanted(address) ? OPENING : IDLE;
   }
 
   /** Begins to serve an accepted connection. */
@@ -121,6 +113,24 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.counters.accept();
     this.counters.waiting(1);
     connection.timer.start(this.address.fallback.location.core.client_header_timeout);
+    if (this.#state !== OPENING) return;
+    this.#opening = new Opening(this);
+    connection.handler = this.#opening;
+  }
+
+  begin(bytes: Buffer, length: number): void {
+    this.#opening = undefined;
+    this.connection.handler = this;
+    this.#state = IDLE;
+    if (length > 0) this.#readHead(bytes, length);
+  }
+
+  giveUp(): void {
+    this.#close();
+  }
+
+  certificateRequest(server: Server): Request {
+    return new Request(this, server, undefined, this.host.slots);
   }
 
   // ---- reading
@@ -139,9 +149,6 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
       case TUNNEL:
         this.#tunnel?.clientBytes(bytes.subarray(0, length));
         return;
-      case GREETING:
-        if (this.#greeting) this.#greet(this.#greeting, bytes, length);
-        return;
       case LINGER:
         this.#lingerOn();
         return;
@@ -150,82 +157,11 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     }
   }
 
-  /** A PROXY header or the beginning of a handshake. */
-  #greet(greeting: Greeting, bytes: Buffer, length: number): void {
-    const found = greeting.read(bytes, length);
-    this.proxyProtocol = greeting.proxyProtocol;
-    if (found === WAITING) return;
-    if (found === BROKEN) {
-      const { reason } = greeting;
-      if (reason !== '') this.#log(ERROR_LEVEL, `${reason} while reading PROXY protocol`);
-      this.#close();
-      return;
-    }
-    this.#greeting = undefined;
-    const { rest } = greeting;
-    if (found === HANDSHAKE) {
-      this.#startTls(greeting.host, rest);
-      return;
-    }
-    this.#state = IDLE;
-    if (rest.length > 0) this.#readHead(rest, rest.length);
-  }
-
-  /** The handshake, with what the server offers that the client asks for by `name`. */
-  #startTls(name: string, hello: Buffer): void {
-    const { names, fallback } = this.address;
-    const named = name === '' ? undefined : names.findForName(name);
-    if (named) {
-      this.server = named;
-      this.sniHost = name;
-    }
-    const { server } = this;
-    // Certificates are those of the context, which may be the default server's.
-    const keeper = server.tls.context ? server : fallback;
-    const { certify, examine } = keeper.tls;
-    const connection = startTls(
-      this.connection,
-      {
-        hello,
-        fallback: fallback.tls,
-        server: server.tls,
-        alpn: server.http2 || this.address.http2 ? http2Alpn() : http1Alpn(),
-        certify: certify && ((tls) => certify(new Request(this, keeper, undefined, this.host.slots), tls)),
-        examine: examine && ((tls) => examine(tls, (level, message) => this.#log(level, message))),
-      },
-      this,
-    );
-    this.connection = connection;
-    this.tls = connection;
-    this.#state = TLS_HANDSHAKE;
-    connection.timer.start(server.location.core.client_header_timeout);
-    connection.start();
-  }
-
-  /** What TLS has to say about the end of the connection. */
-  #logTlsFailure(state: number, connection: TlsConnection): void {
-    if (state === TLS_HANDSHAKE) {
-      const { text, level } = connection.failure ?? {
-        text: 'peer closed connection in SSL handshake',
-        level: INFO,
-      };
-      this.#logTls(level, text, 'SSL handshaking');
-    } else if (connection.failure) {
-      const action =
-        state === HEAD
-          ? 'reading client request headers'
-          : this.requests > 0
-            ? 'keepalive'
-            : 'waiting for request';
-      this.#logTls(connection.failure.level, connection.failure.text, action);
-    }
-  }
-
-  #logTls(level: number, reason: string, action: string): void {
-    const log = this.debugLog ?? this.server.location.errorLog;
-    if (log.level < level) return;
-    const message = `${reason} while ${action}, client: ${this.remoteAddress}, server: ${this.address.text}`;
-    log.write(level, message, this.number);
+  /** What TLS has to say about the end of a connection that was open. */
+  #logTlsFailure(state: number, { failure }: TlsConnection): void {
+    if (!failure) return;
+    const idle = this.requests > 0 ? 'keepalive' : 'waiting for request';
+    logTls(this, failure.level, failure.text, state === HEAD ? 'reading client request headers' : idle);
   }
 
   /** Bytes that come while a request is being answered: its body unasked for, or the next requests. */
@@ -241,7 +177,6 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
   }
 
   #readHead(bytes: Buffer, length: number): void {
-    if (this.#mayBeHttp2 && this.#testPreface(bytes, length)) return;
     if (this.#state === IDLE) {
       this.#state = HEAD;
       this.counters.waiting(-1);
@@ -254,25 +189,6 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.#parse(text, bytes, before, length);
     this.#answering = false;
     if (this.#pending !== '' && this.#state === IDLE) this.#answerPending();
-  }
-
-  /** The first bytes may be the preface of HTTP/2. True: they are, or may still become it. */
-  #testPreface(bytes: Buffer, length: number): boolean {
-    const all = Buffer.concat([Buffer.from(this.#pending, 'latin1'), bytes.subarray(0, length)]);
-    const begun = latin1(all, 0, Math.min(all.length, PREFACE.length));
-    if (!PREFACE.startsWith(begun)) {
-      this.#mayBeHttp2 = false;
-      return false;
-    }
-    if (begun.length < PREFACE.length) this.#pending = begun;
-    else this.#toHttp2(all, all.length);
-    return true;
-  }
-
-  #toHttp2(bytes: Buffer, length: number): void {
-    this.#pending = '';
-    this.#writer.remove();
-    this.host.toHttp2(this, bytes, length);
   }
 
   /** Answers the requests that have come already, one after the other until one waits. */
@@ -714,23 +630,9 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
             log.write(INFO, `client ${this.remoteAddress} closed keepalive connection`, this.number);
           }
         } else {
-          this.#log(INFO, 'client closed connection while waiting for request');
+          this.log(INFO, 'client closed connection while waiting for request');
         }
         this.#close();
-        return;
-      case GREETING:
-        if (this.#greeting?.inHandshake) {
-          const reason = this.#greeting.begun
-            ? 'peer closed connection in SSL handshake'
-            : 'client closed connection';
-          this.#logTls(INFO, reason, 'SSL handshaking');
-        } else {
-          this.#log(INFO, 'client closed connection while reading PROXY protocol');
-        }
-        this.#close();
-        return;
-      case TLS_HANDSHAKE:
-        this.connection.destroy();
         return;
       default:
         this.#close();
@@ -768,12 +670,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     }
   }
 
-  /** The handshake is done. */
-  onConnect(): void {
-    this.secure = true;
-    this.#state = IDLE;
-    if ((this.address.http2 || this.server.http2) && this.tls?.alpn === 'h2') this.#toHttp2(NO_BYTES, 0);
-  }
+  onConnect(): void {}
 
   onTimeout(): void {
     const request = this.#request;
@@ -781,18 +678,8 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
       case CLOSED:
         this.connection.destroy();
         return;
-      case GREETING:
-        if (this.#greeting?.inHandshake) this.#logTls(INFO, TIMED_OUT, 'SSL handshaking');
-        else this.#log(INFO, `${TIMED_OUT} while reading PROXY protocol`);
-        this.#close();
-        return;
-      case TLS_HANDSHAKE:
-        this.#logTls(INFO, TIMED_OUT, 'SSL handshaking');
-        this.#state = GREETING;
-        this.#close();
-        return;
       case IDLE:
-        if (this.requests === 0) this.#log(INFO, `${TIMED_OUT} while waiting for request`);
+        if (this.requests === 0) this.log(INFO, `${TIMED_OUT} while waiting for request`);
         this.#close();
         return;
       case HEAD:
@@ -844,7 +731,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
 
   /** The worker drains: an idle connection is closed, a busy one says so in its reply. */
   drain(): void {
-    if (this.#state <= IDLE && this.#state !== TLS_HANDSHAKE) {
+    if (this.#state <= IDLE && !this.#opening?.shaking) {
       // The client's next request may be on its way: it is answered, with `Connection: close`.
       const { keepalive_min_timeout: least } = this.address.fallback.location.core;
       this.connection.timer.start(Math.max(least, DRAIN_GRACE));
@@ -857,7 +744,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.connection.destroy();
   }
 
-  #log(level: number, message: string): void {
+  log(level: number, message: string): void {
     const log = this.debugLog ?? this.host.log;
     if (log.level >= level)
       log.write(

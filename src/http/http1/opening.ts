@@ -1,0 +1,196 @@
+/**
+ * The beginning of a client's connection, before it is known to speak HTTP/1: a PROXY protocol header, a TLS
+ * handshake, the preface of HTTP/2.
+ */
+import { ERROR, INFO } from '../../log/levels.ts';
+import type { Connection, ConnectionHandler } from '../../net/connection.ts';
+import { http1Alpn, http2Alpn } from '../../tls/alpn.ts';
+import { startTls, type TlsConnection } from '../../tls/connection.ts';
+import { PREFACE } from '../http2/frames.ts';
+import type { Server } from '../location.ts';
+import type { ProxyProtocol, Request } from '../request.ts';
+import { BROKEN, Greeting, HANDSHAKE, WAITING } from './greeting.ts';
+import type { AddressConf, ClientFacts, ClientHost } from './host.ts';
+
+const GREETING = 0;
+const SHAKING = 1;
+const WAITING_FOR_PREFACE = 2;
+
+const NO_BYTES = Buffer.alloc(0);
+const TIMED_OUT = 'client timed out (110: Connection timed out)';
+
+/** The client that opens, with what its opening finds out. */
+export interface OpeningClient extends ClientFacts {
+  connection: Connection;
+  proxyProtocol: ProxyProtocol | undefined;
+  server: Server;
+  sniHost: string;
+  tls: TlsConnection | undefined;
+  secure: boolean;
+  readonly host: ClientHost;
+  readonly address: AddressConf;
+  /** A request that only variables in certificates are worked out for. */
+  certificateRequest(server: Server): Request;
+  log(level: number, message: string): void;
+  /** HTTP/1 begins with these bytes, or with the next. */
+  begin(bytes: Buffer, length: number): void;
+  /** It comes to nothing. */
+  giveUp(): void;
+  onClose(): void;
+}
+
+/** Logs what TLS has to say about a client. */
+export const logTls = (client: OpeningClient, level: number, reason: string, action: string): void => {
+  const log = client.debugLog ?? client.server.location.errorLog;
+  if (log.level < level) return;
+  const message = `${reason} while ${action}, client: ${client.remoteAddress}, server: ${client.address.text}`;
+  log.write(level, message, client.number);
+};
+
+export class Opening implements ConnectionHandler {
+  #stage: number;
+  readonly #greeting: Greeting | undefined;
+  /** The beginning of what may be the preface of HTTP/2. */
+  #begun: Buffer = NO_BYTES;
+
+  constructor(readonly client: OpeningClient) {
+    const { proxyProtocol, tls } = client.address;
+    const greets = proxyProtocol || tls;
+    this.#greeting = greets ? new Greeting(proxyProtocol, tls) : undefined;
+    this.#stage = greets ? GREETING : WAITING_FOR_PREFACE;
+  }
+
+  /** Whether connections to that address have more before them than HTTP/1. */
+  static wanted({ proxyProtocol, tls, http2, fallback }: AddressConf): boolean {
+    return proxyProtocol || tls || http2 || fallback.http2;
+  }
+
+  /** A handshake goes on, which a worker that drains does not cut short. */
+  get shaking(): boolean {
+    return this.#stage === SHAKING;
+  }
+
+  onRead(bytes: Buffer, length: number): void {
+    if (this.#stage === GREETING && this.#greeting) this.#greet(this.#greeting, bytes, length);
+    else if (this.#stage === WAITING_FOR_PREFACE) this.#testPreface(bytes.subarray(0, length));
+  }
+
+  /** A PROXY header or the beginning of a handshake. */
+  #greet(greeting: Greeting, bytes: Buffer, length: number): void {
+    const { client } = this;
+    const found = greeting.read(bytes, length);
+    client.proxyProtocol = greeting.proxyProtocol;
+    if (found === WAITING) return;
+    if (found === BROKEN) {
+      const { reason } = greeting;
+      if (reason !== '') client.log(ERROR, `${reason} while reading PROXY protocol`);
+      client.giveUp();
+      return;
+    }
+    const { rest } = greeting;
+    const { tls, http2, fallback } = client.address;
+    if (found === HANDSHAKE) {
+      this.#startTls(greeting.host, rest);
+    } else if (!tls && (http2 || fallback.http2)) {
+      this.#stage = WAITING_FOR_PREFACE;
+      if (rest.length > 0) this.#testPreface(rest);
+    } else {
+      client.begin(rest, rest.length);
+    }
+  }
+
+  /** The handshake, with what the server offers that the client asks for by `name`. */
+  #startTls(name: string, hello: Buffer): void {
+    const { client } = this;
+    const { names, fallback, http2 } = client.address;
+    const named = name === '' ? undefined : names.findForName(name);
+    if (named) {
+      client.server = named;
+      client.sniHost = name;
+    }
+    const { server } = client;
+    // Certificates are those of the context, which may be the default server's.
+    const keeper = server.tls.context ? server : fallback;
+    const { certify, examine } = keeper.tls;
+    const connection = startTls(
+      client.connection,
+      {
+        hello,
+        fallback: fallback.tls,
+        server: server.tls,
+        alpn: server.http2 || http2 ? http2Alpn() : http1Alpn(),
+        certify: certify && ((tls) => certify(client.certificateRequest(keeper), tls)),
+        examine: examine && ((tls) => examine(tls, (level, message) => client.log(level, message))),
+      },
+      this,
+    );
+    client.connection = connection;
+    client.tls = connection;
+    this.#stage = SHAKING;
+    connection.timer.start(server.location.core.client_header_timeout);
+    connection.start();
+  }
+
+  /** The handshake is done. */
+  onConnect(): void {
+    const { client } = this;
+    client.secure = true;
+    const { tls, address, server } = client;
+    if ((address.http2 || server.http2) && tls?.alpn === 'h2') client.host.toHttp2(client, NO_BYTES, 0);
+    else client.begin(NO_BYTES, 0);
+  }
+
+  /** The first bytes may be the preface of HTTP/2. */
+  #testPreface(bytes: Buffer): void {
+    const all = this.#begun.length === 0 ? bytes : Buffer.concat([this.#begun, bytes]);
+    const begun = all.latin1Slice(0, PREFACE.length);
+    if (!PREFACE.startsWith(begun)) this.client.begin(all, all.length);
+    else if (begun.length < PREFACE.length) this.#begun = Buffer.from(all);
+    else this.client.host.toHttp2(this.client, all, all.length);
+  }
+
+  onEnd(): void {
+    const { client } = this;
+    if (this.#stage === SHAKING) {
+      client.connection.destroy();
+      return;
+    }
+    const greeting = this.#stage === GREETING ? this.#greeting : undefined;
+    if (greeting?.inHandshake) {
+      const reason = greeting.begun ? 'peer closed connection in SSL handshake' : 'client closed connection';
+      logTls(client, INFO, reason, 'SSL handshaking');
+    } else {
+      const action = greeting ? 'reading PROXY protocol' : 'waiting for request';
+      client.log(INFO, `client closed connection while ${action}`);
+    }
+    client.giveUp();
+  }
+
+  onTimeout(): void {
+    const { client } = this;
+    const stage = this.#stage;
+    // Said once: the close that follows says no more.
+    this.#stage = GREETING;
+    if (stage === SHAKING || (stage === GREETING && this.#greeting?.inHandshake)) {
+      logTls(client, INFO, TIMED_OUT, 'SSL handshaking');
+    } else {
+      const action = stage === GREETING ? 'reading PROXY protocol' : 'waiting for request';
+      client.log(INFO, `${TIMED_OUT} while ${action}`);
+    }
+    client.giveUp();
+  }
+
+  onDrain(): void {}
+
+  onClose(): void {
+    const { client } = this;
+    if (this.#stage === SHAKING && client.tls) {
+      const { text, level } = client.tls.failure ?? {
+        text: 'peer closed connection in SSL handshake',
+        level: INFO,
+      };
+      logTls(client, level, text, 'SSL handshaking');
+    }
+    client.onClose();
+  }
+}
