@@ -5,7 +5,7 @@ import type { ErrorLog } from '../log/error-log.ts';
 import { ConfiguredErrorLog } from '../log/error-log-file.ts';
 import { ALERT, CRIT } from '../log/levels.ts';
 import type { LogRegistry } from '../log/registry.ts';
-import { accepted } from '../net/connection.ts';
+import { accepted, type Handle, handleOf, localAddressOf, takeHandles } from '../net/connection.ts';
 import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
 import { eventsKey } from '../process/events-module.ts';
@@ -149,25 +149,29 @@ export class HttpService implements Service, ClientHost {
     for (const socket of this.#sockets) {
       const fd = fds.get(socket.spec.key);
       if (fd === undefined) throw new Error(`no descriptor for ${socket.spec.key}`);
-      const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
-      server.on('connection', (accept: net.Socket) => this.#accept(socket, accept));
+      const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
+      server.on('connection', (accept: net.Socket) => {
+        const handle = handleOf(accept);
+        if (handle) this.#accept(socket, handle);
+      });
       server.on('error', (error) => this.log.write(CRIT, `accept() failed (${error.message})`));
       server.listen({ fd, backlog: socket.spec.backlog });
+      takeHandles(server, (handle) => this.#accept(socket, handle));
       this.#servers.push(server);
     }
   }
 
-  #accept(socket: Socket, accept: net.Socket): void {
+  #accept(socket: Socket, handle: Handle): void {
     if (this.#clients.size >= this.#connections) {
       this.log.write(ALERT, `${this.#connections} worker_connections are not enough`);
-      accept.destroy();
+      handle.close();
       return;
     }
-    const local = socket.byAddress.size > 0 ? accept.localAddress : undefined;
+    const local = socket.byAddress.size > 0 ? localAddressOf(handle) : undefined;
     const conf = (local === undefined ? undefined : socket.byAddress.get(local)) ?? socket.fallback;
     const client = new Client(this, conf);
     this.#clients.add(client);
-    client.start(accepted(accept, client));
+    client.start(accepted(handle, client));
   }
 
   gone(client: Served): void {

@@ -275,19 +275,50 @@ export class Connection implements TimerOwner, DirectWriter {
 }
 
 /** The parts of Node's socket handle that are used to give an accepted socket the shared buffer. */
-interface Handle {
+export interface Handle {
   reading: boolean;
+  close(): void;
+  /** Fills in the local address; not for unix sockets. */
+  getsockname?(into: { address?: string }): number;
+  setNoDelay?(on: boolean): void;
+}
+
+/** Takes the handle out of a socket that a server with `pauseOnConnect` accepted; undefined when it is gone already. */
+export const handleOf = (socket: net.Socket): Handle | undefined => {
+  const holder = socket as unknown as { _handle: Handle | null };
+  const handle = holder._handle;
+  holder._handle = null;
+  return handle ?? undefined;
+};
+
+interface ListeningHandle {
+  onconnection?: (this: unknown, status: number, handle: Handle) => void;
 }
 
 /**
- * A connection on a socket that a server with `pauseOnConnect` accepted: its handle moves into a socket that
- * reads into the shared buffer. Where Node gives no handle, the accepted socket itself is used.
+ * Gives every connection of a listening server to `take` as a handle: Node would make a socket for each, which is
+ * half of what accepting costs. Where Node does not work like that, the server's event `connection` goes on.
  */
-export const accepted = (socket: net.Socket, handler: ConnectionHandler): Connection => {
-  const holder = socket as unknown as { _handle: Handle | null };
-  const handle = holder._handle;
-  if (!handle) return onDataEvents(socket, handler);
-  holder._handle = null;
+export const takeHandles = (server: net.Server, take: (handle: Handle) => void): void => {
+  const { _handle: listening } = server as unknown as { _handle: ListeningHandle | null };
+  const before = listening?.onconnection;
+  if (!listening || !before) return;
+  listening.onconnection = function (status, handle) {
+    if (status === 0) take(handle);
+    else before.call(this, status, handle);
+  };
+};
+
+/** The local address of a handle; '' for unix sockets. */
+export const localAddressOf = (handle: Handle): string => {
+  const name: { address?: string } = {};
+  handle.getsockname?.(name);
+  return name.address ?? '';
+};
+
+/** A connection on an accepted handle, which reads into the shared buffer. */
+export const accepted = (handle: Handle, handler: ConnectionHandler): Connection => {
+  handle.setNoDelay?.(true);
   handle.reading = false;
   const options = { handle, onread, allowHalfOpen: true, writableHighWaterMark: WRITE_AHEAD };
   const own = new OwnedSocket(options as net.SocketConstructorOpts);
@@ -297,33 +328,6 @@ export const accepted = (socket: net.Socket, handler: ConnectionHandler): Connec
   learnFrom(own);
   watch(own);
   own.resume();
-  return connection;
-};
-
-/** A connection on a socket that can't read into the shared buffer (TLS): 'data' events instead. */
-export const onDataEvents = (socket: net.Socket, handler: ConnectionHandler): Connection => {
-  const connection = new Connection(socket, handler, nextNumber());
-  socket.on('data', (bytes: Buffer) => {
-    connection.received += bytes.length;
-    connection.handler.onRead(bytes, bytes.length);
-  });
-  socket.on('end', () => {
-    connection.ended = true;
-    connection.handler.onEnd();
-  });
-  socket.on('drain', () => {
-    connection.blocked = false;
-    connection.handler.onDrain();
-  });
-  socket.on('error', (error) => {
-    connection.error = error;
-  });
-  socket.on('close', () => {
-    connection.closed = true;
-    connection.timer.remove();
-    connection.handler.onClose();
-  });
-  socket.resume();
   return connection;
 };
 

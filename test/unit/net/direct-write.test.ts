@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { accepted, type Connection, type ConnectionHandler } from '../../../src/net/connection.ts';
+import { accepted, type Connection, type ConnectionHandler, handleOf } from '../../../src/net/connection.ts';
 
 /** Notes what it is told, and of its end. */
 class Handler extends EventEmitter implements ConnectionHandler {
@@ -29,7 +29,9 @@ describe('texts written directly', () => {
     const client = net.connect((server.address() as AddressInfo).port, '127.0.0.1');
     const [socket] = (await once(server, 'connection')) as [net.Socket];
     const handler = new Handler();
-    return { connection: accepted(socket, handler), handler, client };
+    const handle = handleOf(socket);
+    assert.ok(handle);
+    return { connection: accepted(handle, handler), handler, client };
   };
 
   it('come in order, however much the system takes at once', async () => {
