@@ -1,21 +1,14 @@
 /** The heads of a client's requests, from text that may come in pieces; refused as early as nginx refuses them. */
-import {
-  checkBuffers,
-  checkHeaders,
-  type HostSink,
-  headEnd,
-  headRead,
-  parseHeaders,
-  parseRequestLine,
-  plausibleStart,
-  refusal,
-  tooLongAt,
-} from '../head.ts';
 import { type HeaderName, HeadersIn } from '../headers.ts';
 import type { ValidHost } from '../host.ts';
+import { checkHeaders, type HostSink } from '../known-headers.ts';
 import type { Server } from '../location.ts';
+import { refusal } from '../refusal.ts';
 import type { Request } from '../request.ts';
 import type { ServerNames } from '../server-names.ts';
+import { checkBuffers, tooLongAt } from './head-limits.ts';
+import { headEnd, headRead, parseHeaders } from './header-lines.ts';
+import { parseRequestLine, plausibleStart } from './request-line.ts';
 
 /** What reading came to: more is needed, a head is complete, or it is refused with `status`. */
 export const MORE = 0;

@@ -3,12 +3,14 @@
  * wrong is remembered; the rest of the block is read for its table's sake.
  */
 import { INFO } from '../../log/levels.ts';
-import { noteKnown, refusal, setTarget } from '../head.ts';
 import { internName, KNOWN } from '../header-names.ts';
 import type { HeaderName } from '../headers.ts';
 import { type ValidHost, validateHost } from '../host.ts';
+import { noteKnown } from '../known-headers.ts';
+import { refusal } from '../refusal.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
+import { setTarget } from '../target.ts';
 import { type Field, INVALID, PSEUDO, REFUSED_NAME, UNDERSCORE } from './field.ts';
 
 const COOKIE = internName('cookie');

@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  checkBuffers,
-  checkHeaders,
-  type HeaderRules,
-  type HostSink,
-  headEnd,
-  parseHeaders,
-  refusal,
-} from '../../../src/http/head.ts';
+import { checkBuffers } from '../../../src/http/http1/head-limits.ts';
+import { type HeaderRules, headEnd, parseHeaders } from '../../../src/http/http1/header-lines.ts';
+import { checkHeaders, type HostSink } from '../../../src/http/known-headers.ts';
+import { refusal } from '../../../src/http/refusal.ts';
 import type { Request } from '../../../src/http/request.ts';
 import { bareRequest, LogLines } from './http-rig.ts';
 

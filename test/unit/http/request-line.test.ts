@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseRequestLine, plausibleStart, refusal } from '../../../src/http/head.ts';
+import { parseRequestLine, plausibleStart } from '../../../src/http/http1/request-line.ts';
+import { refusal } from '../../../src/http/refusal.ts';
 import { bareRequest } from './http-rig.ts';
 
 const INVALID = 'client sent invalid request while reading client request line';
