@@ -23,6 +23,7 @@ const wanted = [
   ['php-fpm', () => onPath(/^php-fpm[\d.]*$/)],
   ['nginx', () => onPath(/^nginx$/)],
   ['wrk', () => onPath(/^wrk$/)],
+  ['iproute2', () => onPath(/^ss$/)],
 ];
 
 /** Installs what is missing, where this is root on a Debian; the tests name what stayed missing. */

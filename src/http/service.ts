@@ -155,7 +155,8 @@ export class HttpService implements Service, ClientHost {
         if (handle) this.#accept(socket, handle);
       });
       server.on('error', (error) => this.log.write(CRIT, `accept() failed (${error.message})`));
-      server.listen({ fd, backlog: socket.spec.backlog });
+      // Of a descriptor's options Node reads no backlog.
+      server.listen({ fd }, socket.spec.backlog);
       takeHandles(server, (handle) => this.#accept(socket, handle));
       this.#servers.push(server);
     }

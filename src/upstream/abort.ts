@@ -4,7 +4,7 @@ import { logRequest } from '../http/request-log.ts';
 import { ERROR as CUT } from '../http/verdict.ts';
 import { INFO } from '../log/levels.ts';
 import { close } from './next.ts';
-import { DRAINING, OVER, RESOLVING } from './states.ts';
+import { DRAINING, HEAD_ACTION, OVER, RESOLVING, SENDING_ACTION } from './states.ts';
 import type { Upstream } from './upstream.ts';
 
 const CLIENT_CLOSED_REQUEST = 499;
@@ -25,6 +25,8 @@ export const abort = (u: Upstream): void => {
   if (u.phase === DRAINING && ours && !broken) return;
   // Over HTTP/2 the log has said how the stream ended.
   if (ours && u.connection && request.version < 2000) {
+    // As long as nothing has been answered, nginx is still sending.
+    if (u.action === HEAD_ACTION && !u.answered) u.action = SENDING_ACTION;
     u.log(
       INFO,
       'epoll_wait() reported that client prematurely closed connection, so upstream connection is closed too',

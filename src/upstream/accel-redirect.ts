@@ -7,6 +7,7 @@ import { OK } from '../http/verdict.ts';
 import { ERROR } from '../log/levels.ts';
 import type { ReplyHead } from './reply-head.ts';
 import { ACCEL_REDIRECT, REDIRECTED, type ReplyName } from './reply-name.ts';
+import { HEAD_ACTION } from './states.ts';
 
 /**
  * Goes on at the URI that `head` names, with the lines that survive a redirect given to `copy`. Answers OK, or
@@ -32,7 +33,7 @@ export const accelRedirect = (
   }
   const target = trustedUri(text);
   if (!target) {
-    logRequest(request, ERROR, `unsafe URI "${text}" was detected`);
+    logRequest(request, ERROR, `unsafe URI "${text}" was detected while ${HEAD_ACTION}`);
     return 404;
   }
   if (request.method !== 'HEAD') request.method = 'GET';

@@ -179,7 +179,8 @@ export const onConnectionClosed = (u: Upstream): void => {
   }
   if (u.phase === PASSING) u.action = BODY_ACTION;
   else if (error.syscall === 'read' && u.phase === AWAITING) u.action = HEAD_ACTION;
-  const call = error.syscall === 'read' ? 'recv()' : 'writev()';
+  const buffered = u.phase === PASSING && u.buffering;
+  const call = error.syscall !== 'read' ? 'writev()' : buffered ? 'readv()' : 'recv()';
   const { action } = u;
   u.action = u.cached && !u.answered ? action + history(u) : action;
   u.log(ERROR, `${call} failed (${errorText(error)})`);

@@ -90,7 +90,7 @@ class EchoService implements Service {
   open(fds: ReadonlyMap<string, number>): void {
     for (const { spec, answer } of this.#serves) {
       const server = createServer((socket) => this.#accept(socket, answer));
-      server.listen({ fd: fds.get(spec.key), backlog: spec.backlog });
+      server.listen({ fd: fds.get(spec.key) }, spec.backlog);
       this.#servers.push(server);
     }
   }
