@@ -14,6 +14,7 @@ import { browserModule } from './browser.ts';
 import { cacheModule } from './cache.ts';
 import { charsetModule } from './charset.ts';
 import { davModule } from './dav.ts';
+import { earlyReadModule } from './early-read.ts';
 import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
 import { flvModule } from './flv.ts';
@@ -53,6 +54,7 @@ import { coreVariables } from './variables-core.ts';
 
 export const httpModules: readonly AnyHttpModule[] = [
   core,
+  earlyReadModule,
   coreVariables,
   sslModule,
   http2Module,
