@@ -137,31 +137,11 @@ export class TlsConnection extends TlsStream implements Party {
   }
 
   #shake(): void {
-    const { ssl } = this.room;
-    for (;;) {
-      const done = ssl.SSL_do_handshake(this.ssl);
-      if (done === 1) {
-        this.state = OPEN;
-        this.#afterHandshake();
-        return;
-      }
-      const error = ssl.SSL_get_error(this.ssl, done);
-      if (error === WANT_WRITE) {
-        this.out.spill();
-        continue;
-      }
-      this.out.flush();
-      if (error === WANT_READ) {
-        if (!this.#timed) this.#limitSession();
-        return;
-      }
-      this.failBy(error, 'SSL_do_handshake() failed');
-      return;
-    }
+    if (this.shake()) this.#afterHandshake();
+    else if (this.state === SHAKING && !this.#timed) this.#limitSession();
   }
 
   #afterHandshake(): void {
-    this.out.flush();
     const { examine } = this.#begin;
     if (!examine || examine(this)) {
       if (!this.#announced) this.handler.onConnect();

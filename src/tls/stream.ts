@@ -70,6 +70,27 @@ export abstract class TlsStream extends Connection {
   /** Bytes have come before the connection is open. */
   protected abstract takeUnopened(bytes: Buffer, length: number): void;
 
+  /** Goes on with the handshake. True: it is done; else more has to come, or it has failed. */
+  protected shake(): boolean {
+    const { ssl } = this.room;
+    for (;;) {
+      const done = ssl.SSL_do_handshake(this.ssl);
+      if (done === 1) {
+        this.state = OPEN;
+        this.out.flush();
+        return true;
+      }
+      const error = ssl.SSL_get_error(this.ssl, done);
+      if (error === WANT_WRITE) {
+        this.out.spill();
+        continue;
+      }
+      this.out.flush();
+      if (error !== WANT_READ) this.failBy(error, 'SSL_do_handshake() failed');
+      return false;
+    }
+  }
+
   // ---- reading
 
   override take(bytes: Buffer, length: number): void {

@@ -4,9 +4,11 @@ import { CRIT, ERROR, INFO } from '../log/levels.ts';
 import { type Connection, connect as connectSocket } from '../net/connection.ts';
 import { monotonic } from '../net/timers.ts';
 import { errorText } from '../platform/errno.ts';
+import { PeerStream } from '../tls/peer-stream.ts';
 import { Attempt } from './attempt.ts';
 import { connectBound } from './bind.ts';
 import { NEXT, type Peer } from './contract.ts';
+import { beginTls, handshakeCut, tlsFailed, trusted } from './handshake.ts';
 import { feedDue } from './limit-rate.ts';
 import { finalizeUpstream, next } from './next.ts';
 import { resume } from './pass-body.ts';
@@ -22,6 +24,7 @@ import {
   HEAD_ACTION,
   NO_LIVE,
   PASSING,
+  SHAKING,
   TUNNELLING,
 } from './states.ts';
 import { tunnelEnded } from './tunnel.ts';
@@ -81,7 +84,9 @@ export const connect = (u: Upstream): void => {
     use(u, pooled, connection);
     u.sentBefore = connection.sent;
     connection.handler = u;
-    established(u, connection);
+    const { tls } = u.protocol;
+    if (tls && !(connection instanceof PeerStream)) beginTls(u, connection, tls);
+    else established(u, connection);
     return;
   }
   open(u, peer);
@@ -118,12 +123,19 @@ const open = (u: Upstream, peer: Peer): void => {
   connection.timer.start(u.conf.connectTimeout, u.now);
 };
 
-/** The connection that an attempt opened is there. */
+/** The connection that an attempt opened is there, or TLS has been agreed on. */
 export const connected = (u: Upstream): void => {
   const { connection } = u;
-  if (!connection || u.phase !== CONNECTING) return;
+  const { tls } = u.protocol;
+  if (!connection) return;
+  if (u.phase === SHAKING) {
+    if (connection instanceof PeerStream && tls && trusted(u, connection, tls)) established(u, connection);
+    return;
+  }
+  if (u.phase !== CONNECTING) return;
   if (u.conf.socketKeepalive) connection.socket.setKeepAlive(true);
-  established(u, connection);
+  if (tls) beginTls(u, connection, tls);
+  else established(u, connection);
 };
 
 const established = (u: Upstream, connection: Connection): void => {
@@ -146,6 +158,10 @@ export const onPeerEnd = (u: Upstream): void => {
   const { phase } = u;
   if (phase === TUNNELLING) {
     tunnelEnded(u);
+    return;
+  }
+  if (phase === SHAKING) {
+    handshakeCut(u);
     return;
   }
   if (phase !== AWAITING && phase !== PASSING) return;
@@ -173,7 +189,12 @@ export const onConnectionClosed = (u: Upstream): void => {
     connectFailed(u, error);
     return;
   }
-  if (!error) {
+  const { connection } = u;
+  if (connection instanceof PeerStream && tlsFailed(u, connection)) {
+    fail(u);
+    return;
+  }
+  if (!error || u.phase === SHAKING) {
     onPeerEnd(u);
     return;
   }
@@ -225,7 +246,7 @@ export const onTimedOut = (u: Upstream): void => {
     if (!u.limited) resume(u);
     return;
   }
-  if (u.phase === CONNECTING || u.phase === AWAITING) {
+  if (u.phase === CONNECTING || u.phase === AWAITING || u.phase === SHAKING) {
     if (u.phase === AWAITING && u.bodySent) u.action = HEAD_ACTION;
     next(u, NEXT.timeout);
     return;

@@ -8,6 +8,7 @@ import type { Request } from '../http/request.ts';
 import type { Template } from '../http/template.ts';
 import type { Verdict } from '../http/verdict.ts';
 import type { ConnectTo } from '../net/connection.ts';
+import type { PeerContext } from '../tls/peer-context.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -183,6 +184,19 @@ export interface TempPath {
   readonly levels: readonly number[];
 }
 
+/** TLS to the peers of a location (`proxy_ssl_*`). */
+export interface PeerTls {
+  readonly context: PeerContext;
+  /** `proxy_ssl_name`; undefined: the group's. */
+  readonly name: Template | undefined;
+  /** The name is sent (`proxy_ssl_server_name`). */
+  readonly sendsName: boolean;
+  /** The peer's certificate must be good, and for that name. */
+  readonly verifies: boolean;
+  /** Gives a connection of OpenSSL's a certificate that variables name. '', or what went wrong. */
+  readonly certify: ((request: Request, ssl: number) => string) | undefined;
+}
+
 /**
  * A protocol to upstream servers, bound to one location's configuration (proxy_pass with all around it).
  * One object per location; the state of one request is in Upstream and in the Reply.
@@ -190,6 +204,8 @@ export interface TempPath {
 export interface Protocol {
   /** For messages: `http://`, `fastcgi://`. */
   readonly scheme: string;
+  /** undefined: connections stay as they are. */
+  readonly tls?: PeerTls | undefined;
   /** What follows the peer's name in messages: the path asked for (`/path?args`), or '' . */
   uri(request: Request, upstream: Upstream): string;
   /**

@@ -25,7 +25,8 @@ export class PeerConnection implements ConnectionHandler {
   older: PeerConnection | undefined = undefined;
 
   constructor(
-    readonly connection: Connection,
+    /** Changed when it is turned to TLS. */
+    public connection: Connection,
     readonly peer: Peer,
   ) {}
 

@@ -14,9 +14,12 @@ export const DRAINING = 5;
 export const OVER = 6;
 /** The group's name is being looked up. */
 export const RESOLVING = 7;
+/** Connected; TLS is being agreed on. */
+export const SHAKING = 8;
 
 /** nginx's words for what goes on, behind `while` in the log. */
 export const CONNECTING_ACTION = 'connecting to upstream';
+export const HANDSHAKE_ACTION = 'SSL handshaking to upstream';
 export const SENDING_ACTION = 'sending request to upstream';
 export const HEAD_ACTION = 'reading response header from upstream';
 export const BODY_ACTION = 'reading upstream';

@@ -8,13 +8,13 @@ import {
   type Scope,
 } from '../../config/contract.ts';
 import { enumOf, flag, wordAt } from '../../config/parsers.ts';
-import type { UpstreamConf } from '../../upstream/contract.ts';
+import type { PeerTls, UpstreamConf } from '../../upstream/contract.ts';
 import { type HttpOptions, HttpSettings } from '../../upstream/protocols/http/protocol.ts';
 import type { SetHeader } from '../../upstream/protocols/http/request-head.ts';
 import { HTTP } from '../build.ts';
 import { template, templateAt } from '../parsers.ts';
 import type { Template } from '../template.ts';
-import { ANYWHERE, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
+import { ANYWHERE, passApplies, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
 import { cookieFlagRules, type FlagRules, rewriteCookie } from './proxy-cookie.ts';
 import { type Pass, proxyPass } from './proxy-pass.ts';
 import {
@@ -26,6 +26,7 @@ import {
   type Rules,
   redirectRules,
 } from './proxy-redirect.ts';
+import { peerTlsRows, toPeerTls } from './upstream-ssl.ts';
 
 const LOCATIONS: readonly Context[] = ['location', 'if-in-location', 'limit_except'];
 
@@ -79,6 +80,7 @@ const shared = upstreamRows('proxy', [
 /** The table of proxy_*. */
 export const directives = {
   ...shared,
+  ...peerTlsRows('proxy'),
   proxy_pass: directive(proxyPass, { in: LOCATIONS, initial: undefined }),
   proxy_cache_convert_head: directive(flag, { in: ANYWHERE, initial: true }),
   proxy_http_version: directive(httpVersion, { in: ANYWHERE, initial: '1.1' }),
@@ -96,6 +98,8 @@ export const directives = {
 export interface Derived {
   readonly upstream: UpstreamConf;
   readonly settings: HttpSettings;
+  /** undefined where nothing is passed on over TLS. */
+  readonly tls: PeerTls | undefined;
 }
 
 type OwnConf = Conf<typeof directives>;
@@ -180,5 +184,7 @@ export const derive = (conf: OwnConf, scope: Scope): Derived => {
     rewriteRedirect: redirectRewriter(conf),
     rewriteCookie: cookieRewriter(conf),
   });
-  return { upstream, settings };
+  const pass = conf.proxy_pass;
+  const secure = pass?.tls === true && passApplies(pass.scope, scope);
+  return { upstream, settings, tls: secure ? toPeerTls(conf, 'proxy', scope) : undefined };
 };

@@ -17,6 +17,8 @@ export interface Pass {
   readonly url: string;
   /** Known at load; undefined with variables. */
   readonly fixed: FixedPass | undefined;
+  /** Some of its requests go to peers over TLS. */
+  readonly tls: boolean;
   readonly template: Template;
   /** What the URL's URI takes the place of: the location's name, '' in a location that has none. */
   readonly location: string;
@@ -33,25 +35,30 @@ export interface FixedPass {
 /** The `proxy_pass` of the block being read, for the directives behind it. */
 export const PASS = key<Pass>('proxy_pass');
 
-const SCHEME = /^http:\/\//i;
-const TLS_SCHEME = /^https:\/\//i;
-export const DEFAULT_PORT = 80;
+const SCHEME = /^http(s?):\/\//i;
 
-/** Splits off `http://`; undefined for what begins otherwise. */
-export const withoutScheme = (url: string): string | undefined =>
-  SCHEME.test(url) ? url.slice(7) : undefined;
+/** A URL without its scheme, and what that means. */
+export interface SplitUrl {
+  readonly rest: string;
+  readonly tls: boolean;
+  readonly defaultPort: number;
+}
 
-export const isTls = (url: string): boolean => TLS_SCHEME.test(url);
+/** Splits off `http://` or `https://`; undefined for what begins otherwise. */
+export const splitScheme = (url: string): SplitUrl | undefined => {
+  const [scheme, secure] = SCHEME.exec(url) ?? [];
+  if (scheme === undefined) return undefined;
+  return { rest: url.slice(scheme.length), tls: secure !== '', defaultPort: secure === '' ? 80 : 443 };
+};
 
 const fixedPass = (args: Args, url: string, location: string, named: boolean): FixedPass => {
   const word = wordAt(args, 0);
-  if (isTls(url))
-    args.fail(`"proxy_pass" to "${url}" is not supported yet: no TLS to upstream servers`, word);
-  const rest = withoutScheme(url);
-  if (rest === undefined) return args.fail('invalid URL prefix', word);
-  const parsed = parseUpstreamUrl(rest, DEFAULT_PORT);
+  const split = splitScheme(url);
+  if (!split) return args.fail('invalid URL prefix', word);
+  const { rest, defaultPort } = split;
+  const parsed = parseUpstreamUrl(rest, defaultPort);
   if (typeof parsed === 'string') return args.fail(`${parsed} in upstream "${rest}"`, word);
-  const ref = args.scope.need(HTTP).upstreams.use(parsed.address, DEFAULT_PORT, args.place);
+  const ref = args.scope.need(HTTP).upstreams.use(parsed.address, defaultPort, args.place);
   if (!named && parsed.uri !== '') {
     args.fail(
       '"proxy_pass" cannot have URI part in location given by regular expression, or inside named location, ' +
@@ -76,7 +83,9 @@ export const proxyPass: Parser<Pass | undefined> = {
     const template = build.template(url, place);
     const fixed = url.includes('$') ? undefined : fixedPass(args, url, location, named);
     const outer = scope.find(PASS);
-    const pass: Pass = { scope, place, url, fixed, template, location, upstreams: build.upstreams, outer };
+    const tls = fixed ? splitScheme(url)?.tls === true : true;
+    const { upstreams } = build;
+    const pass: Pass = { scope, place, url, fixed, tls, template, location, upstreams, outer };
     scope.carry(PASS, pass);
     return pass;
   },

@@ -14,7 +14,7 @@ import { logRequest } from '../request-log.ts';
 import { passApplies } from '../upstream-directives.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
 import { type Derived, derive, directives } from './proxy-conf.ts';
-import { DEFAULT_PORT, type Pass, withoutScheme } from './proxy-pass.ts';
+import { type Pass, splitScheme } from './proxy-pass.ts';
 
 const INTERNAL_SERVER_ERROR = 500;
 const BAD_GATEWAY = 502;
@@ -32,12 +32,13 @@ const variableHandler =
   (pass: Pass, conf: Derived): Handler =>
   (request) => {
     const text = pass.template.text(request);
-    const rest = withoutScheme(text);
-    if (rest === undefined || rest === '') {
+    const split = splitScheme(text);
+    if (!split || split.rest === '') {
       logRequest(request, ERROR, `invalid URL prefix in "${text}"`);
       return INTERNAL_SERVER_ERROR;
     }
-    const url = parseUpstreamUrl(rest, DEFAULT_PORT);
+    const { rest, defaultPort } = split;
+    const url = parseUpstreamUrl(rest, defaultPort);
     if (typeof url === 'string') {
       logRequest(request, ERROR, `${url} in upstream "${rest}"`);
       return INTERNAL_SERVER_ERROR;
@@ -47,13 +48,14 @@ const variableHandler =
       logRequest(request, ERROR, `no resolver defined to resolve ${url.host}`);
       return BAD_GATEWAY;
     }
-    return startUpstream(request, conf.upstream, new HttpProtocol(conf.settings, targetOf(url, -1)), group);
+    const protocol = new HttpProtocol(conf.settings, targetOf(url, -1), split.tls ? conf.tls : undefined);
+    return startUpstream(request, conf.upstream, protocol, group);
   };
 
 const fixedHandler = (pass: Pass, conf: Derived): Handler => {
   if (!pass.fixed) return variableHandler(pass, conf);
   const { target, ref } = pass.fixed;
-  const protocol = new HttpProtocol(conf.settings, target);
+  const protocol = new HttpProtocol(conf.settings, target, conf.tls);
   return (request) => startUpstream(request, conf.upstream, protocol, ref.group);
 };
 
@@ -90,10 +92,12 @@ export const proxy = httpModule({
   name: 'http_proxy',
   directives,
   derive,
-  derived: ['upstream', 'settings'],
+  derived: ['upstream', 'settings', 'tls'],
   variables,
-  content({ proxy_pass: pass, upstream, settings }, { scope }) {
-    return pass && passApplies(pass.scope, scope) ? fixedHandler(pass, { upstream, settings }) : undefined;
+  content({ proxy_pass: pass, upstream, settings, tls }, { scope }) {
+    return pass && passApplies(pass.scope, scope)
+      ? fixedHandler(pass, { upstream, settings, tls })
+      : undefined;
   },
 });
 export type ProxyConf = ConfOf<typeof proxy>;

@@ -23,7 +23,7 @@ const isMismatch = (): boolean => {
 };
 
 /** Gives a connection one certificate and its key. Throws PemError. */
-const use = (
+export const useCertificate = (
   objects: NamedObjects,
   ssl: number,
   certificate: string,
@@ -54,7 +54,7 @@ export const certifier = (
     try {
       for (const [index, certificate] of certificates.entries()) {
         const key = keys[index]?.text(request) ?? '';
-        use(objects, connection.ssl, certificate.text(request), key, passwords);
+        useCertificate(objects, connection.ssl, certificate.text(request), key, passwords);
       }
       return true;
     } catch (error) {

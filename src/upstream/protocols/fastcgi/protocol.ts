@@ -10,6 +10,7 @@ const MOST_SPARE = 64;
 
 export class FastcgiProtocol implements Protocol {
   readonly scheme = 'fastcgi://';
+  readonly tls = undefined;
   readonly plainBody = false;
   readonly rewriteRedirect = undefined;
   readonly rewriteCookie = undefined;

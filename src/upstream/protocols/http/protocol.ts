@@ -1,7 +1,7 @@
 /** HTTP/1 as a client: what `proxy_pass` speaks. One object per location, or per request where variables say where to go. */
 import type { Request } from '../../../http/request.ts';
 import type { Template } from '../../../http/template.ts';
-import type { Protocol } from '../../contract.ts';
+import type { PeerTls, Protocol } from '../../contract.ts';
 import { HeadMemory } from './head-memory.ts';
 import { HttpReply, type ReplyOptions, type ReplyTarget } from './reply.ts';
 import { compileHead, type HeadBuilder, type HeadOptions, type SentBody } from './request-head.ts';
@@ -52,7 +52,7 @@ export class HttpSettings {
 }
 
 export class HttpProtocol implements Protocol {
-  readonly scheme = 'http://';
+  readonly scheme: string;
   readonly plainBody: boolean;
   readonly needsLength: boolean;
   readonly rewriteRedirect: RewriteRedirect;
@@ -61,7 +61,9 @@ export class HttpProtocol implements Protocol {
   constructor(
     readonly settings: HttpSettings,
     readonly target: Target,
+    readonly tls?: PeerTls | undefined,
   ) {
+    this.scheme = tls ? 'https://' : 'http://';
     this.plainBody = settings.plainBody;
     this.needsLength = settings.version < 1001;
     this.rewriteRedirect = settings.rewriteRedirect;
