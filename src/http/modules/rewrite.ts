@@ -3,7 +3,7 @@ import { parseCondition } from '../../config/condition.ts';
 import { type Args, block, type Context, directive, type Scope, statement } from '../../config/contract.ts';
 import { parseNumber } from '../../config/numbers.ts';
 import { flag, wordAt } from '../../config/parsers.ts';
-import { WARN } from '../../log/levels.ts';
+import { ALERT, WARN } from '../../log/levels.ts';
 import { HTTP } from '../build.ts';
 import { enterLocation } from '../enter-location.ts';
 import { Location } from '../location.ts';
@@ -117,8 +117,13 @@ const beginIf = (args: Args, inner: Scope): void => {
   build.locations.set(inner, location);
   outer.steps.push((request, quote) => {
     if (!test(request, quote)) return NEXT;
+    const { content } = request.location;
     enterLocation(request, location);
-    return runSteps(steps, request, quote);
+    const verdict = runSteps(steps, request, quote);
+    if (verdict !== NEXT || !content || request.location.content) return verdict;
+    // The `proxy_pass` of an `if` before this one still has the request, but not what it needs: nginx fails too.
+    logRequest(request, ALERT, 'no upstream configuration');
+    return 500;
   });
 };
 

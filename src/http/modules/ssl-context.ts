@@ -20,7 +20,7 @@ export interface ContextConf extends StaplingConf {
   readonly keys: readonly Template[];
   /** Some name holds a variable. */
   readonly dynamic: boolean;
-  readonly certificateCache: CertificateCacheConf | undefined;
+  readonly certificateCache: CertificateCacheConf | 'off';
   readonly passwords: readonly string[];
   readonly compression: boolean;
   readonly protocols: readonly string[];

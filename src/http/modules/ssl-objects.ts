@@ -109,7 +109,7 @@ export class NamedObjects implements Objects {
 
   constructor(
     readonly base: string,
-    readonly cache: CertificateCacheConf | undefined,
+    readonly cache: CertificateCacheConf | 'off',
   ) {}
 
   chain(name: string): readonly Owned[] {
@@ -144,7 +144,7 @@ export class NamedObjects implements Objects {
     read: () => { readonly objects: readonly Owned[]; readonly keep: boolean },
   ): readonly Owned[] {
     const { cache } = this;
-    if (!cache) return read().objects;
+    if (cache === 'off') return read().objects;
     const now = seconds();
     const known = this.#kept.get(id);
     this.#kept.delete(id);

@@ -93,7 +93,7 @@ export interface CertificateCacheConf {
   readonly valid: number;
 }
 
-export const certificateCache: Parser<CertificateCacheConf | undefined> = {
+export const certificateCache: Parser<CertificateCacheConf | 'off'> = {
   arity: [1, 2, 3],
   parse(args) {
     let [max, inactive, valid, off] = [0, 10, 60, false];
@@ -106,7 +106,7 @@ export const certificateCache: Parser<CertificateCacheConf | undefined> = {
       else if (name === 'valid' && value !== undefined) valid = value;
       else args.fail(`invalid parameter "${word.text}"`, word);
     }
-    if (off) return undefined;
+    if (off) return 'off';
     if (max === 0) args.fail(`"${args.name}" must have the "max" parameter`);
     return { max, inactive, valid };
   },

@@ -135,9 +135,9 @@ export const sslModule = httpModule({
   directives: {
     ssl_certificate: directive<readonly Template[]>(names, { in: SERVER, initial: [] }),
     ssl_certificate_key: directive<readonly Template[]>(names, { in: SERVER, initial: [] }),
-    ssl_certificate_cache: directive<CertificateCacheConf | undefined>(certificateCache, {
+    ssl_certificate_cache: directive<CertificateCacheConf | 'off'>(certificateCache, {
       in: SERVER,
-      initial: undefined,
+      initial: 'off',
     }),
     ssl_password_file: directive<readonly string[]>(passwords, { in: SERVER, initial: [] }),
     ssl_certificate_compression: directive(flag, { in: SERVER, initial: false }),

@@ -20,9 +20,9 @@ export const peerTlsRows = (prefix: string) => {
   return {
     sslCertificate: directive<OptionalTemplate>(template, { ...named('certificate'), initial: undefined }),
     sslKey: directive<OptionalTemplate>(template, { ...named('certificate_key'), initial: undefined }),
-    sslCertificateCache: directive<CertificateCacheConf | undefined>(certificateCache, {
+    sslCertificateCache: directive<CertificateCacheConf | 'off'>(certificateCache, {
       ...named('certificate_cache'),
-      initial: undefined,
+      initial: 'off',
     }),
     sslPasswords: directive<readonly string[]>(passwords, { ...named('password_file'), initial: [] }),
     sslCiphers: directive(str, { ...named('ciphers'), initial: 'DEFAULT' }),
@@ -48,7 +48,7 @@ interface Made {
   /** Locations that say the same share a context, and with it their sessions. */
   readonly contexts: Map<string, PeerContext>;
   /** What variables name, by the `..._certificate_cache` that it is kept under. */
-  readonly named: Map<CertificateCacheConf | undefined, NamedObjects>;
+  readonly named: Map<CertificateCacheConf | 'off', NamedObjects>;
 }
 const made = new WeakMap<HttpBuild, Made>();
 
