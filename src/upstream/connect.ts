@@ -194,7 +194,8 @@ export const onConnectionClosed = (u: Upstream): void => {
     fail(u);
     return;
   }
-  if (!error || u.phase === SHAKING) {
+  // A reset is an end like any other to TLS, as in nginx.
+  if (!error || u.phase === SHAKING || (connection instanceof PeerStream && error.syscall === 'read')) {
     onPeerEnd(u);
     return;
   }

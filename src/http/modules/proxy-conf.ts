@@ -98,8 +98,8 @@ export const directives = {
 export interface Derived {
   readonly upstream: UpstreamConf;
   readonly settings: HttpSettings;
-  /** undefined where nothing is passed on over TLS. */
-  readonly tls: PeerTls | undefined;
+  /** `none` where nothing is passed on over TLS. */
+  readonly tls: PeerTls | 'none';
 }
 
 type OwnConf = Conf<typeof directives>;
@@ -186,5 +186,5 @@ export const derive = (conf: OwnConf, scope: Scope): Derived => {
   });
   const pass = conf.proxy_pass;
   const secure = pass?.tls === true && passApplies(pass.scope, scope);
-  return { upstream, settings, tls: secure ? toPeerTls(conf, 'proxy', scope) : undefined };
+  return { upstream, settings, tls: secure ? toPeerTls(conf, 'proxy', scope) : 'none' };
 };

@@ -1,7 +1,7 @@
 /** Passing requests on to HTTP/1 servers (ngx_http_proxy): the handlers of `proxy_pass`, and the variables. */
 import type { ConfOf } from '../../config/contract.ts';
 import { ERROR } from '../../log/levels.ts';
-import type { PeerGroup } from '../../upstream/contract.ts';
+import type { PeerGroup, PeerTls } from '../../upstream/contract.ts';
 import { nameGroup } from '../../upstream/name-group.ts';
 import { HttpProtocol } from '../../upstream/protocols/http/protocol.ts';
 import { bodyLength } from '../../upstream/protocols/http/request-head.ts';
@@ -27,6 +27,8 @@ const groupOf = ({ upstreams }: Pass, url: UpstreamUrl): PeerGroup | undefined =
   return upstreams.direct(url.noPort && url.port > 0 ? `${url.host}:${url.port}` : url.address);
 };
 
+const tlsOf = ({ tls }: Derived): PeerTls | undefined => (tls === 'none' ? undefined : tls);
+
 /** A handler that works out where to go for each request. */
 const variableHandler =
   (pass: Pass, conf: Derived): Handler =>
@@ -48,14 +50,14 @@ const variableHandler =
       logRequest(request, ERROR, `no resolver defined to resolve ${url.host}`);
       return BAD_GATEWAY;
     }
-    const protocol = new HttpProtocol(conf.settings, targetOf(url, -1), split.tls ? conf.tls : undefined);
+    const protocol = new HttpProtocol(conf.settings, targetOf(url, -1), split.tls ? tlsOf(conf) : undefined);
     return startUpstream(request, conf.upstream, protocol, group);
   };
 
 const fixedHandler = (pass: Pass, conf: Derived): Handler => {
   if (!pass.fixed) return variableHandler(pass, conf);
   const { target, ref } = pass.fixed;
-  const protocol = new HttpProtocol(conf.settings, target, conf.tls);
+  const protocol = new HttpProtocol(conf.settings, target, tlsOf(conf));
   return (request) => startUpstream(request, conf.upstream, protocol, ref.group);
 };
 

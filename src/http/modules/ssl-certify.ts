@@ -33,11 +33,12 @@ export const useCertificate = (
   const library = openssl();
   for (let fresh = false; ; fresh = true) {
     const [first, ...rest] = objects.chain(certificate);
-    if (library.SSL_use_certificate(ssl, first?.at ?? 0) === 0) failed('SSL_use_certificate', certificate);
+    if (library.SSL_use_certificate(ssl, first?.at ?? 0) === 0)
+      failed('SSL_use_certificate', objects.path(certificate));
     if (withStack(rest, (stack) => library.SSL_ctrl(ssl, CTRL_CHAIN, 1, stack)) === 0)
-      failed('SSL_set0_chain', certificate);
+      failed('SSL_set0_chain', objects.path(certificate));
     if (library.SSL_use_PrivateKey(ssl, objects.key(key, passwords).at) !== 0) return;
-    if (fresh || !isMismatch()) failed('SSL_use_PrivateKey', key);
+    if (fresh || !isMismatch()) failed('SSL_use_PrivateKey', objects.path(key));
     clearErrors();
     objects.forget(certificate, key);
   }

@@ -112,6 +112,11 @@ export class NamedObjects implements Objects {
     readonly cache: CertificateCacheConf | 'off',
   ) {}
 
+  /** The name in full, for messages. */
+  path(name: string): string {
+    return fullName(name, this.base);
+  }
+
   chain(name: string): readonly Owned[] {
     const full = fullName(name, this.base);
     return this.#get(`certificate ${full}`, full, () => ({
