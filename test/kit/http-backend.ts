@@ -1,7 +1,9 @@
 /** HTTP servers that do what a test tells them, and count the connections they accept. */
 import { once } from 'node:events';
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 import type { Message } from './message.ts';
 import { listenedPort } from './ports.ts';
 import type { Rig } from './rig.ts';
@@ -30,8 +32,9 @@ export class Backend {
   readonly requests: Received[] = [];
   #failure: unknown;
 
-  constructor(script: Script) {
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  /** With `tls` connections are TLS from their first byte. */
+  constructor(script: Script, tls?: TlsOptions) {
+    const take = (socket: Socket): void => {
       const wire = new Wire(socket);
       this.wires.push(wire);
       script(wire, this.wires.length)
@@ -45,7 +48,9 @@ export class Backend {
             wire.end();
           }
         });
-    });
+    };
+    const options = { allowHalfOpen: true, noDelay: true };
+    this.#server = tls ? createTlsServer({ ...options, ...tls }, take) : createServer(options, take);
   }
 
   /** The port, for a TCP backend. */
@@ -120,6 +125,7 @@ export async function startBackend(
   rig: Rig,
   handler: Handler = sayConnection,
   at: number | string = 0,
+  tls?: TlsOptions,
 ): Promise<Backend> {
   const backend: Backend = new Backend(async (wire, connection) => {
     for (let request = 1; ; request++) {
@@ -132,7 +138,7 @@ export async function startBackend(
         wire.send(bytes);
       }
     }
-  });
+  }, tls);
   return begin(rig, backend, at);
 }
 
