@@ -115,6 +115,8 @@ describe('beginnings', () => {
 
   test('the preface may come in pieces', async (t) => {
     const proxy = await startProxy(rigFor(t), { http: HTTP });
+    // The worker serves: what is sent now is read as it comes.
+    await proxy.get('/');
     const wire = await proxy.connect();
     for (const piece of ['P', 'RI * HTTP/2.0\r\n', '\r\nSM\r\n\r']) {
       await wire.flush(piece);
@@ -127,6 +129,7 @@ describe('beginnings', () => {
 
   test('what begins as the preface and is none is HTTP/1', async (t) => {
     const proxy = await startProxy(rigFor(t), { http: HTTP });
+    await proxy.get('/');
     const wire = await proxy.connect();
     await wire.flush('PRI * HT');
     await new Promise((resolve) => setTimeout(resolve, 20));

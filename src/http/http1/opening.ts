@@ -143,7 +143,7 @@ export class Opening implements ConnectionHandler {
   /** The first bytes may be the preface of HTTP/2. */
   #testPreface(bytes: Buffer): void {
     const all = this.#begun.length === 0 ? bytes : Buffer.concat([this.#begun, bytes]);
-    const begun = all.latin1Slice(0, PREFACE.length);
+    const begun = all.latin1Slice(0, Math.min(all.length, PREFACE.length));
     if (!PREFACE.startsWith(begun)) this.client.begin(all, all.length);
     else if (begun.length < PREFACE.length) this.#begun = Buffer.from(all);
     else this.client.host.toHttp2(this.client, all, all.length);
