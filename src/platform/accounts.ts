@@ -3,7 +3,7 @@
  * up to ask. Loading what asks it takes longer than a small configuration.
  */
 import { readFileSync } from 'node:fs';
-import { libc } from './libc.ts';
+import { libc, libcAvailable } from './libc.ts';
 
 /** The fields of a name's line; undefined where the file has none, or there is no file. */
 const lineOf = (file: string, name: string): readonly string[] | undefined => {
@@ -26,6 +26,7 @@ export const userByName = (name: string): { readonly uid: number; readonly gid: 
   const line = lineOf('/etc/passwd', name);
   const [listedUid, listedGid] = [idOf(line?.[2]), idOf(line?.[3])];
   if (listedUid !== undefined && listedGid !== undefined) return { uid: listedUid, gid: listedGid };
+  if (!libcAvailable()) return undefined;
   const { koffi, library } = libc();
   const record = koffi.struct({ name: 'char *', password: 'char *', uid: 'uint32', gid: 'uint32' });
   const found = library.func('getpwnam', koffi.pointer(record), ['str'])(name);
@@ -38,6 +39,7 @@ export const userByName = (name: string): { readonly uid: number; readonly gid: 
 export const groupByName = (name: string): number | undefined => {
   const listed = idOf(lineOf('/etc/group', name)?.[2]);
   if (listed !== undefined) return listed;
+  if (!libcAvailable()) return undefined;
   const { koffi, library } = libc();
   const record = koffi.struct({ name: 'char *', password: 'char *', gid: 'uint32' });
   const found = library.func('getgrnam', koffi.pointer(record), ['str'])(name);

@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import type { KoffiFunc, LibraryHandle } from 'koffi';
 import { bytePath } from './byte-path.ts';
-import { errnoText } from './errno.ts';
+import { errnoText, errorText } from './errno.ts';
 
 type Koffi = typeof import('koffi');
 type Int = (...args: number[]) => number;
@@ -54,10 +54,8 @@ const load = (): Calls => {
   try {
     koffi = require('koffi');
   } catch (error) {
-    throw new LibcMissing(
-      `the package koffi could not be loaded (${error instanceof Error ? error.message : error}): ` +
-        'listening sockets, "user" and shared memory zones need it',
-    );
+    const [reason] = errorText(error).split('\n');
+    throw new LibcMissing(`the package koffi could not be loaded (${reason})`);
   }
   const library = koffi.load(null);
   return {

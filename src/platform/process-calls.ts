@@ -1,6 +1,6 @@
 /** System calls on this process itself: its limits, its priority, its groups, its core file. */
 import type { KoffiFunc } from 'koffi';
-import { check, libc } from './libc.ts';
+import { check, libc, libcAvailable } from './libc.ts';
 
 type Int = (...args: number[]) => number;
 
@@ -72,6 +72,12 @@ export const onlyRawNetwork = (): void => {
 
 /** The groups of a user, `gid` among them, become this process's. Throws SystemError. */
 export const initGroups = (user: string, gid: number): void => {
+  if (!libcAvailable()) {
+    // Node has it, its types do not.
+    const own: unknown = Reflect.get(process, 'initgroups');
+    if (typeof own === 'function') own.call(process, user, gid);
+    return;
+  }
   const call: KoffiFunc<(user: string, gid: number) => number> = libc().library.func(
     'int initgroups(str user, uint32 gid)',
   );

@@ -9,6 +9,7 @@ import {
   bindSocket,
   closeOnExec,
   connectsTo,
+  libcAvailable,
   listeningName,
   listenSocket,
   type SocketName,
@@ -18,6 +19,7 @@ import {
   setOption,
   streamSocket,
 } from '../platform/libc.ts';
+import { boundSocket, closeBound } from '../platform/plain-listener.ts';
 import type { ListenSpec } from './contract.ts';
 
 /** The sockets could not be opened; what failed has been logged. */
@@ -93,6 +95,7 @@ export class Listeners {
 }
 
 const closeListener = (fd: number, spec: ListenSpec, log: ErrorLog): void => {
+  if (closeBound(fd)) return;
   try {
     closeSync(fd);
   } catch (error) {
@@ -101,7 +104,8 @@ const closeListener = (fd: number, spec: ListenSpec, log: ErrorLog): void => {
 };
 
 const removePath = (spec: ListenSpec, log: ErrorLog): void => {
-  if (spec.family !== 'unix') return;
+  // Without the C library the path went with its socket.
+  if (spec.family !== 'unix' || !libcAvailable()) return;
   try {
     unlinkSync(bytePath(spec.address));
   } catch (error) {
@@ -165,8 +169,23 @@ const bindAt = (fd: number, spec: ListenSpec, log: ErrorLog): void => {
   }
 };
 
+/** The same, as far as Node alone can make one. */
+const openPlainly = (spec: ListenSpec, log: ErrorLog): number | undefined => {
+  try {
+    const fd = boundSocket(spec);
+    if (spec.family === 'unix') chmodSync(bytePath(spec.address), 0o666);
+    return fd;
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    log.write(EMERG, `bind() to ${spec.key} failed (${errnoText(error.errno)})`);
+    if (error.errno !== EADDRINUSE) throw new ListenFailure(error.message);
+    return undefined;
+  }
+};
+
 /** A new listening socket; undefined when its address is in use, which has been logged. */
 const openListener = (spec: ListenSpec, log: ErrorLog): number | undefined => {
+  if (!libcAvailable()) return openPlainly(spec, log);
   const fd = streamSocket(spec.family);
   try {
     setOption(fd, 'SO_REUSEADDR', 1);
@@ -201,6 +220,7 @@ const taken = (
   const fds = kept
     ? [...kept.fds]
     : inherited.filter(({ name }) => sameAddress(name, spec)).map(({ fd }) => fd);
+  if (!libcAvailable()) return fds;
   if (spec.reuseport && kept && !kept.spec.reuseport) {
     for (const fd of fds) tryOption(fd, 'SO_REUSEPORT', 1, spec, log);
   }
@@ -228,13 +248,13 @@ export const openListeners = async (
   const opened: { fd: number; spec: ListenSpec }[] = [];
   try {
     for (const spec of wanted.values()) {
-      const count = spec.reuseport ? workers : 1;
+      const count = spec.reuseport && libcAvailable() ? workers : 1;
       sockets.set(spec.key, { spec, fds: taken(spec, previous, inherited, log).slice(0, count) });
     }
     for (let tries = TRIES; tries > 0; tries--) {
       let failed = false;
       for (const { spec, fds } of sockets.values()) {
-        const count = spec.reuseport ? workers : 1;
+        const count = spec.reuseport && libcAvailable() ? workers : 1;
         while (fds.length < count) {
           const fd = openListener(spec, log);
           if (fd === undefined) break;
@@ -260,7 +280,11 @@ export const openListeners = async (
  * which is no listening socket is logged and left out.
  */
 export const inheritedSockets = (value: string | undefined, log: ErrorLog): Inherited[] => {
-  if (value === undefined) return [];
+  if (value === undefined || value === '') return [];
+  if (!libcAvailable()) {
+    log.write(EMERG, 'sockets cannot be inherited without the package koffi');
+    return [];
+  }
   log.write(NOTICE, `using inherited sockets from "${value}"`);
   const inherited: Inherited[] = [];
   for (const text of value.split(/[;:]/).filter((part) => part !== '')) {

@@ -1,7 +1,7 @@
 /** From a command line to running processes: reads the configuration, binds, goes into the background, serves. */
 import type { Console } from '../log/error-log-file.ts';
-import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
-import { LibcMissing } from '../platform/libc.ts';
+import { ALERT, EMERG, NOTICE, WARN } from '../log/levels.ts';
+import { LibcMissing, libcAvailable } from '../platform/libc.ts';
 import type { Program } from './contract.ts';
 import { exitOnCrash, surviveCrash } from './crash.ts';
 import { type Cycle, CycleFailure, readCycle } from './cycle.ts';
@@ -13,6 +13,11 @@ import { ProcessLog } from './process-log.ts';
 import { masterLog } from './reign.ts';
 import { Single } from './single.ts';
 import { INHERITED } from './upgrade.ts';
+
+/** What is lost where koffi has no binary. */
+const WITHOUT_LIBC =
+  'the package koffi could not be loaded: zones are per worker, options of "listen" have no effect, ' +
+  'and sockets are not handed over to a new program';
 
 export interface RunOptions {
   readonly program: Program;
@@ -69,9 +74,12 @@ const start = async (options: RunOptions, early: ProcessLog, daemon: boolean): P
   const workers = settings.master ? settings.workers : 1;
   const listeners = await openListeners(listens, workers, Listeners.none, inherited, log);
   if (settings.daemon && !daemon && inherited.length === 0) {
+    // Without the C library the copy has to make its sockets itself.
+    if (!libcAvailable()) listeners.close(log, false);
     log.close();
-    return daemonize(listeners);
+    return daemonize(libcAvailable() ? listeners : Listeners.none);
   }
+  if (!libcAvailable()) log.write(WARN, WITHOUT_LIBC);
   if (daemon) becomeDaemon();
   log.write(NOTICE, options.version);
   const up = (): void => {
@@ -102,7 +110,7 @@ const start = async (options: RunOptions, early: ProcessLog, daemon: boolean): P
 
 const redirect = (log: ProcessLog): void => {
   const { fd } = log;
-  if (fd === undefined) return;
+  if (fd === undefined || !libcAvailable()) return;
   try {
     redirectStderr(fd);
   } catch (error) {
