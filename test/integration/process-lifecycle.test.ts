@@ -53,8 +53,11 @@ describe('the life of the processes', () => {
     box.configure(`serve ${port} hello;`);
     const { child, ended } = await box.start();
     const [idle, busy] = [await Client.open(port), await Client.open(port)];
-    await idle.ask('first');
+    await busy.ask('first');
     const held = busy.ask('hold');
+    // When this is answered the worker has read the line before it.
+    await idle.ask('first');
+    await idle.ask('second');
     child.kill('SIGQUIT');
     await idle.closed;
     assert.equal((await held)[0], 'hello');

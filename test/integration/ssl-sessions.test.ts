@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type tls from 'node:tls';
 import { Certificates } from '../kit/certificates.ts';
+import { children } from '../kit/processes.ts';
 import { type ProxyOptions, type Subject, startProxy } from '../kit/proxy.ts';
 import { type Rig, rigFor } from '../kit/rig.ts';
 import { askTls, bodyOf, connectTls, getTls, sessionOf } from '../kit/tls-client.ts';
+import { until } from '../kit/wait.ts';
 
 const TLS12 = { maxVersion: 'TLSv1.2' } as const;
 const TLS13 = { minVersion: 'TLSv1.3' } as const;
@@ -50,9 +52,9 @@ const resume = async (
 
 const reload = async (proxy: Subject, options?: ProxyOptions): Promise<void> => {
   if (options) proxy.configure(options);
-  const from = proxy.log.length;
+  const old = new Set(children(proxy.pid));
   proxy.signal('SIGHUP');
-  await proxy.logged({ includes: 'exited with code 0', from }, 10_000);
+  await until(() => !children(proxy.pid).some((pid) => old.has(pid)), 'the old workers to be gone', 20_000);
 };
 
 for (const [name, version] of [
