@@ -20,6 +20,7 @@ import { kindsOf } from '../upstream/reply-name.ts';
 import { HTTP } from './build.ts';
 import { cacheRows, toCache } from './cache/cache-directives.ts';
 import { sizeTemplate, templateAt } from './parsers.ts';
+import { ReplyStore, storeCounts, storeRows } from './reply-store.ts';
 import type { Template } from './template.ts';
 
 /** Where nginx allows nearly every directive of this family. */
@@ -129,6 +130,7 @@ export const upstreamRows = (prefix: string, next: readonly NextWord[]) => {
       initial: [],
     }),
     ...cacheRows(prefix, next),
+    ...storeRows(prefix),
     limitRate: directive<Template | undefined>(sizeTemplate, { ...named('limit_rate'), initial: undefined }),
     passRequestHeaders: directive(flag, { ...named('pass_request_headers'), initial: true }),
     passRequestBody: directive(flag, { ...named('pass_request_body'), initial: true }),
@@ -159,6 +161,9 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
   checkBuffers(conf, own.prefix, largest, busyBuffersSize, maxTempFileSize);
   const tempPath = conf.tempPath ?? { path: own.tempFolder, levels: [1, 2] };
   scope.find(HTTP)?.tempFolders.add(tempPath.path);
+  const { store: target } = conf;
+  const saves = conf.cache === 'off' || storeCounts(own.prefix, scope);
+  const store = target === 'off' || !saves ? undefined : new ReplyStore(target, conf.storeAccess, tempPath);
   const hidden = hiddenHeaders(own.hidden, conf.hideHeader, conf.passHeader);
   return {
     connectTimeout: conf.connectTimeout,
@@ -175,7 +180,8 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
     maxTempFileSize,
     tempPath,
     interceptErrors: conf.interceptErrors,
-    ignoreClientAbort: conf.ignoreClientAbort,
+    // What is saved is read to its end.
+    ignoreClientAbort: conf.ignoreClientAbort || store !== undefined,
     forceRanges: conf.forceRanges,
     socketKeepalive: conf.socketKeepalive,
     passRequestHeaders: conf.passRequestHeaders,
@@ -186,7 +192,8 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
     bind: conf.bind === 'off' ? undefined : conf.bind,
     limitRate: conf.limitRate,
     method: own.method,
-    cache: toCache(conf, { prefix: own.prefix, tempPath, convertHead: own.convertHead ?? false }, scope),
+    cache:
+      store ?? toCache(conf, { prefix: own.prefix, tempPath, convertHead: own.convertHead ?? false }, scope),
   };
 };
 

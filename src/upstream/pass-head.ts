@@ -145,7 +145,7 @@ const copyHead = (u: Upstream): void => {
     else copyLine(u, name, value);
   }
   // Conditions are for us to judge only where the reply is kept.
-  request.unconditional = !(u.kept || u.cacheable);
+  request.unconditional = !u.judged;
   out.status = head.status;
   out.statusLine = head.statusLine;
   out.contentLength = head.contentLength;
@@ -185,7 +185,7 @@ const copyLine = (u: Upstream, name: ReplyName, value: string): void => {
       return;
     case ACCEPT_RANGES:
       if (u.conf.forceRanges) return;
-      if (u.kept || u.cacheable) {
+      if (u.judged) {
         out.acceptRanges = true;
         out.singleRange = !u.kept;
       } else {
@@ -194,13 +194,13 @@ const copyLine = (u: Upstream, name: ReplyName, value: string): void => {
       return;
     case LAST_MODIFIED: {
       // Of what is kept the filters for conditions and ranges know date and tag.
-      const time = u.kept || u.cacheable ? parseHttpDate(value) : undefined;
+      const time = u.judged ? parseHttpDate(value) : undefined;
       if (time === undefined) out.add(name.text, value);
       else out.lastModified = time;
       return;
     }
     case ETAG:
-      if (u.kept || u.cacheable) out.etag = value;
+      if (u.judged) out.etag = value;
       else out.add(name.text, value);
       return;
     case UPGRADE:

@@ -151,6 +151,8 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
   /** The reply is to be kept; it has been kept before, and `head` is its head. */
   cacheable = false;
   kept = false;
+  /** It comes from a cache or goes to one: conditions and ranges are ours to judge. */
+  judged = false;
   /** HEAD is sent as GET, so that the reply can be kept. */
   asGet = false;
   /** The last piece of the body, not passed on yet: it may turn out to be the final one. */

@@ -13,6 +13,7 @@ import { Reason } from '../../config/reason.ts';
 import { NEXT, type TempPath } from '../../upstream/contract.ts';
 import { NO_LIVE } from '../../upstream/states.ts';
 import { predicate, template, templateAt } from '../parsers.ts';
+import { keepsReplies } from '../reply-store.ts';
 import type { Template } from '../template.ts';
 import { type CacheValid, FileCache } from './cache.ts';
 import { storesOf } from './cache-path.ts';
@@ -22,7 +23,11 @@ const WHERE: readonly Context[] = ['http', 'server', 'location'];
 /** `proxy_cache NAME | off`. */
 const cacheName: Parser<Template | 'off'> = {
   arity: 1,
-  parse: (args) => (wordAt(args, 0).text === 'off' ? 'off' : templateAt(args, 0)),
+  parse(args) {
+    if (wordAt(args, 0).text === 'off') return 'off';
+    keepsReplies(args, args.name.replace(/cache$/, 'store'));
+    return templateAt(args, 0);
+  },
 };
 
 /** What is kept when only a time is given. */

@@ -183,6 +183,7 @@ export class FileCache implements ReplyCache {
     u.head = head;
     u.cacheable = false;
     u.kept = true;
+    u.judged = true;
     if (!passKeptHead(u)) {
       entry.free();
       return true;
@@ -269,6 +270,7 @@ export class FileCache implements ReplyCache {
     if (valid === 0) u.cacheable = false;
     if (u.cacheable) this.#write(u, entry, { ...validity, valid }, now);
     if (!u.cacheable) entry.free();
+    u.judged = u.cacheable;
   }
 
   #write(
