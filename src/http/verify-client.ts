@@ -10,7 +10,8 @@ import { VERIFY } from './tls.ts';
 /** Errors of a chain that ends where nobody is trusted (X509_V_ERR_*): `optional_no_ca` passes them. */
 const WITHOUT_AUTHORITY: ReadonlySet<number> = new Set([18, 19, 20, 21, 27]);
 
-const OTHER_NAME = 'client attempted to request the server name different from the one that was negotiated';
+/** Why a server that asks for certificates is not reached by another name than that of the handshake. */
+export const OTHER_NAME = 'client attempted to request the server name different from the one that was negotiated';
 
 /** Ends a request that may not go on: with a status, and a line in the log. */
 const refuse = (request: Request, connection: TlsConnection, status: number, reason: string): true => {

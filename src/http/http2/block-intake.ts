@@ -4,10 +4,11 @@ import { finalize } from '../finalize.ts';
 import { runPhases } from '../phases.ts';
 import type { Request } from '../request.ts';
 import { logHead, logOf, logRequest } from '../request-log.ts';
+import { VERIFY } from '../tls.ts';
 import { refusedByTls } from '../verify-client.ts';
 import type { Field } from './field.ts';
 import { type FieldSink, HpackDecoder } from './hpack-decoder.ts';
-import { RequestHead, type ServerChoice } from './request-head.ts';
+import { MISDIRECTED, RequestHead, type ServerChoice } from './request-head.ts';
 import type { Session } from './session.ts';
 import type { Http2Stream } from './stream.ts';
 
@@ -99,10 +100,12 @@ export class BlockIntake implements FieldSink, ServerChoice {
   }
 
   chooseServer(request: Request, host: string): number {
-    const { names } = this.session.client.address;
-    if (names.single) return 0;
+    const { address, sniHost } = this.session.client;
+    const { names } = address;
     const fallback = host === '' ? this.session.server : names.fallback;
-    const server = names.find(host, request, fallback);
+    const server = names.single ? request.server : names.find(host, request, fallback);
+    // The certificate was asked for by the rules of another server; that one answers.
+    if (sniHost !== '' && sniHost !== host && server.tls.verify !== VERIFY.off) return MISDIRECTED;
     request.server = server;
     request.location = server.location;
     return 0;

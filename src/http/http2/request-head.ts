@@ -11,6 +11,7 @@ import { refusal } from '../refusal.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { setTarget } from '../target.ts';
+import { OTHER_NAME } from '../verify-client.ts';
 import { type Field, INVALID, PSEUDO, REFUSED_NAME, UNDERSCORE } from './field.ts';
 
 const COOKIE = internName('cookie');
@@ -19,6 +20,9 @@ const METHOD = /^[A-Z_-]+$/;
 const PATH = /^\/[^\x00-\x20\x7f]*$/;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 const WHILE = ' while reading client request headers';
+
+/** A server is asked for that this connection does not lead to. */
+export const MISDIRECTED = 421;
 
 /** Finds the server of a host. Answers 0 or a status that the request is refused with. */
 export interface ServerChoice {
@@ -148,13 +152,15 @@ export class RequestHead {
       this.lastHost = value;
       this.lastValidHost = valid;
     }
-    this.#chosen(request, this.servers.chooseServer(request, valid.host));
+    const status = this.servers.chooseServer(request, valid.host);
+    if (status !== 0) this.#refuseFor(status);
     request.headers.host = valid.host;
     request.headers.port = valid.port;
   }
 
-  #chosen(_request: Request, status: number): void {
-    if (status !== 0) this.#refuse(status, refusal);
+  /** What choosing a server or a known header has come to. */
+  #refuseFor(status: number): void {
+    this.#refuse(status, status === MISDIRECTED ? `${OTHER_NAME}${WHILE}` : refusal);
   }
 
   /** All pseudo-headers are there. False: they are not what a request needs. */
@@ -206,7 +212,7 @@ export class RequestHead {
     }
     if (isConnectionHeader[known] === 1) this.#ofConnection = true;
     const status = noteKnown(request, known, value, this);
-    if (status !== 0) this.#refuse(status, refusal);
+    if (status !== 0) this.#refuseFor(status);
   }
 
   /** The block is complete. `whole`: no body follows. Answers 0 or a status, as `status` is from then on. */
@@ -214,7 +220,7 @@ export class RequestHead {
     if (this.status !== 0) return this.status;
     if (!this.servers.allowed(request)) {
       this.#refuse(
-        421,
+        MISDIRECTED,
         `client attempted to request the server name for which the negotiated protocol is disabled${WHILE}`,
       );
       return this.status;

@@ -307,11 +307,23 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
     }
     this.#state = LINGERING;
     this.#lingerUntil = monotonic() + core.lingering_time;
+    this.#unsent = this.connection.unsent;
     this.connection.end();
-    this.connection.timer.start(Math.min(core.lingering_timeout, core.lingering_time));
+    const patience = Math.min(core.lingering_timeout, core.lingering_time);
+    this.connection.timer.start(this.#unsent > 0 ? core.send_timeout : patience);
+  }
+
+  /** A slow client still takes what is queued: true, and it is given time for more. */
+  #stillTakes(): boolean {
+    const { unsent, timer } = this.connection;
+    if (unsent === 0 || unsent >= this.#unsent) return false;
+    this.#unsent = unsent;
+    timer.start(this.server.location.core.send_timeout);
+    return true;
   }
 
   #lingerOn(): void {
+    if (this.connection.unsent > 0) return;
     const left = this.#lingerUntil - monotonic();
     if (left <= 0) this.#cut();
     else this.connection.timer.start(Math.min(this.server.location.core.lingering_timeout, left));
@@ -350,7 +362,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
 
   onTimeout(): void {
     if (this.#state !== OPEN) {
-      this.#cut();
+      if (!this.#stillTakes()) this.#cut();
     } else if (this.#intake.incomplete) {
       this.log(TIMED_OUT);
       this.end(PROTOCOL_ERROR);
