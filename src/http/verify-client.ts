@@ -11,7 +11,8 @@ import { VERIFY } from './tls.ts';
 const WITHOUT_AUTHORITY: ReadonlySet<number> = new Set([18, 19, 20, 21, 27]);
 
 /** Why a server that asks for certificates is not reached by another name than that of the handshake. */
-export const OTHER_NAME = 'client attempted to request the server name different from the one that was negotiated';
+export const OTHER_NAME =
+  'client attempted to request the server name different from the one that was negotiated';
 
 /** Ends a request that may not go on: with a status, and a line in the log. */
 const refuse = (request: Request, connection: TlsConnection, status: number, reason: string): true => {
