@@ -54,6 +54,8 @@ async function pour(client: H2Client, bytes: string, most: number, reads: boolea
   while (!wire.ended && !wire.socket.destroyed && count < most) {
     count++;
     await Promise.race([wire.flush(bytes).catch(() => undefined), closed]);
+    // The news of an end need a turn of the loop, which a write that fails at once does not take.
+    await new Promise((resolve) => setImmediate(resolve));
   }
   clearInterval(drain);
   return count;
