@@ -129,11 +129,13 @@ export class TlsConnection extends TlsStream implements Party {
       return;
     }
     enter(this);
+    this.out.hold();
     this.room.feed(bytes, length);
     if (this.state === EARLY) this.#readEarly();
     if (this.state === SHAKING) this.#shake();
     if (this.state === OPEN) this.read(false);
     if (this.state > OPEN) this.room.drop();
+    this.out.letGo();
   }
 
   #shake(): void {

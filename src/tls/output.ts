@@ -1,46 +1,52 @@
 /**
  * The writing half of a TLS connection. OpenSSL writes to the socket's descriptor itself. What the system does not
- * take at once is encrypted into memory and queued on the socket, until that is empty again.
+ * take at once is encrypted into memory and queued on the socket, until that is empty again. What belongs to a
+ * handshake, up to a reply that ends with it, gathers in memory and leaves in one call.
  */
 import type { Connection } from '../net/connection.ts';
+import { writeMemory } from '../platform/write-memory.ts';
 import { copyOf, pointerIn } from './openssl.ts';
 import type { Room } from './room.ts';
 
 const CTRL_RESET = 1;
 const CTRL_INFO = 3;
+/** More than this is not held back. */
+const MOST_HELD = 65536;
 /** What SSL_get_error says when there is no room. */
 export const WANT_WRITE = 3;
 
 export class TlsOutput {
-  /** Writes go through memory: the socket has something queued. */
-  #queueing = false;
+  /** Writes go to this memory of the library's; 0: to the socket. */
+  #memory = 0;
+  /** What is in memory stays there for now. */
+  #held = false;
 
   constructor(
     readonly connection: Connection,
     readonly room: Room,
     readonly ssl: number,
   ) {
-    this.#toSocket();
+    this.spill();
   }
 
   #toSocket(): void {
     const { ssl } = this.room;
-    this.#queueing = false;
+    this.#memory = 0;
     ssl.SSL_set0_wbio(this.ssl, ssl.BIO_new_socket(this.connection.descriptor, 0));
   }
 
   /** From now on OpenSSL writes to memory: the call that wanted to write can be made again. */
   spill(): void {
-    if (this.#queueing) throw new Error('memory is never full');
-    const { ssl, output } = this.room;
-    this.#queueing = true;
-    ssl.BIO_up_ref(output);
-    ssl.SSL_set0_wbio(this.ssl, output);
+    if (this.#memory !== 0) throw new Error('memory is never full');
+    const { ssl } = this.room;
+    this.#memory = ssl.BIO_new(ssl.BIO_s_mem());
+    // It goes with the connection, or when another takes its place.
+    ssl.SSL_set0_wbio(this.ssl, this.#memory);
   }
 
   /** Before a write: straight to the socket again, once that has sent what it had. */
   ready(): void {
-    if (this.#queueing && this.connection.socket.writableLength === 0) this.#toSocket();
+    if (this.#memory !== 0 && !this.#held && this.connection.socket.writableLength === 0) this.#toSocket();
   }
 
   /**
@@ -78,16 +84,33 @@ export class TlsOutput {
     }
   }
 
-  /** Queues on the socket what OpenSSL has written to memory. False: more is queued than is good. */
+  /** Gathers all that is written, until `letGo`. */
+  hold(): void {
+    if (this.#memory === 0) this.spill();
+    this.#held = true;
+  }
+
+  /** Sends what has gathered. */
+  letGo(): boolean {
+    this.#held = false;
+    return this.flush();
+  }
+
+  /** Sends what OpenSSL has written to memory. False: more is queued than is good. */
   flush(): boolean {
-    if (!this.#queueing) return true;
-    const { ssl, output, count } = this.room;
-    const { connection } = this;
-    const length = ssl.BIO_ctrl_bytes(output, CTRL_INFO, 0, count);
-    if (length <= 0) return !connection.blocked;
-    const bytes = copyOf(pointerIn(count), length);
-    ssl.BIO_ctrl(output, CTRL_RESET, 0, 0);
-    if (connection.socket.write(bytes)) return true;
+    const { connection, room } = this;
+    if (this.#memory === 0 || connection.closed) return !connection.blocked;
+    const { ssl, count } = room;
+    const length = ssl.BIO_ctrl_bytes(this.#memory, CTRL_INFO, 0, count);
+    if (length <= 0 || (this.#held && length < MOST_HELD)) return !connection.blocked;
+    this.#held = false;
+    const at = pointerIn(count);
+    const { descriptor, socket } = connection;
+    const taken =
+      socket.writableLength === 0 && descriptor >= 0 ? Math.max(0, writeMemory(descriptor, at, length)) : 0;
+    const rest = taken < length ? copyOf(at + taken, length - taken) : undefined;
+    ssl.BIO_ctrl(this.#memory, CTRL_RESET, 0, 0);
+    if (!rest || socket.write(rest)) return true;
     connection.blocked = true;
     return false;
   }

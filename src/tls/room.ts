@@ -13,8 +13,6 @@ export class Room {
   readonly input: number = this.ssl.BIO_new(this.ssl.BIO_s_mem());
   /** Never holds anything: what a handshake that we begin reads at first. */
   readonly nothing: number = this.ssl.BIO_new(this.ssl.BIO_s_mem());
-  /** What OpenSSL writes when a socket is full; empty between two writes. */
-  readonly output: number = this.ssl.BIO_new(this.ssl.BIO_s_mem());
   /** Decrypted bytes: those of one read, and of the record that it completes. */
   readonly plain: Buffer = Buffer.allocUnsafeSlow(READ_SIZE + LARGEST_RECORD);
   readonly plainAt: number = addressOf(this.plain);

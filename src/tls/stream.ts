@@ -174,6 +174,7 @@ export abstract class TlsStream extends Connection {
   protected fail(failure: TlsFailure): void {
     this.failure = failure;
     this.state = GONE;
+    this.out.letGo();
     super.close();
   }
 
@@ -234,12 +235,14 @@ export abstract class TlsStream extends Connection {
 
   override end(): void {
     this.shutDown();
+    this.out.letGo();
     this.state = ENDED;
     super.end();
   }
 
   override close(): void {
     this.shutDown();
+    this.out.letGo();
     this.state = GONE;
     super.close();
   }
