@@ -3,7 +3,7 @@
 import { CRIT, ERROR, INFO } from '../log/levels.ts';
 import { type Connection, connect as connectSocket } from '../net/connection.ts';
 import { monotonic } from '../net/timers.ts';
-import { errorText } from '../platform/errno.ts';
+import { errnoText, errorText } from '../platform/errno.ts';
 import { PeerStream } from '../tls/peer-stream.ts';
 import { Attempt } from './attempt.ts';
 import { connectBound } from './bind.ts';
@@ -222,11 +222,18 @@ const COMMON = new Set([
 ]);
 const LATER = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH']);
 
+/** An address to connect from that has a port of its own. */
+const WITH_PORT = /^(?:[\d.]+|\[.+\]):[1-9]\d*$/;
+const EADDRINUSE = 98;
+
 const connectFailed = (u: Upstream, error: Connection['error']): void => {
   const code = error?.code ?? '';
   const peer = u.peer;
-  if (error?.syscall === 'bind') {
-    u.log(CRIT, `bind(${u.conf.bind?.address.text(u.request) ?? ''}) failed (${errorText(error)})`);
+  const from = u.conf.bind?.address.text(u.request) ?? '';
+  // Node lets two sockets have the port that `proxy_bind` names, so that connecting is what fails.
+  const portTaken = code === 'EADDRNOTAVAIL' && WITH_PORT.test(from);
+  if (error?.syscall === 'bind' || portTaken) {
+    u.log(CRIT, `bind(${from}) failed (${portTaken ? errnoText(EADDRINUSE) : errorText(error)})`);
     finalizeUpstream(u, 500);
     return;
   }

@@ -222,6 +222,11 @@ export interface Protocol {
   readonly plainBody: boolean;
   /** A streamed body whose length is not known can't be sent (HTTP/1.0): it is read whole first. */
   readonly needsLength?: boolean;
+  /**
+   * A reply says itself where it ends, also one without a body: after 204 and 304 it is read to there, so that the
+   * connection can be kept. As in nginx, unless the upstream gave no reason phrase.
+   */
+  readonly endsApart?: boolean;
   /** Reads the reply of a new attempt. Made for each attempt; may be taken from a pool of the protocol's. */
   reply(request: Request, upstream: Upstream): Reply;
   /** The reply will not be fed again: it may go back to the protocol's pool. */

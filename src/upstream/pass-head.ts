@@ -44,6 +44,10 @@ import type { Upstream } from './upstream.ts';
 const ASKING =
   (1 << ACCEL_REDIRECT) | (1 << ACCEL_LIMIT_RATE) | (1 << ACCEL_BUFFERING) | (1 << ACCEL_CHARSET);
 
+/** Whether a reply without a body is read to its end all the same. */
+const isReadOn = ({ protocol, request, head }: Upstream): boolean =>
+  protocol.endsApart === true && request.method !== 'HEAD' && head.statusLine !== '';
+
 /** A complete head: passes it on, or does what else it leads to (false: this attempt is over). */
 export const passHead = (u: Upstream): boolean => {
   const { head, request, attempt } = u;
@@ -68,7 +72,7 @@ export const passHead = (u: Upstream): boolean => {
   u.headerSent = true;
   if (head.upgrade) return beginTunnel(u);
   if (!sendHeader(request)) return false;
-  if (request.headerOnly && !u.cacheable) {
+  if (request.headerOnly && !u.cacheable && !isReadOn(u)) {
     finalizeUpstream(u, OK);
     return false;
   }

@@ -241,6 +241,12 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
     return false;
   }
 
+  /** The reply ended before its time; what came of it still goes to the client. `message` as above. */
+  onReplyCut(message: string): void {
+    if (this.headerSent) flushPending(this, 0);
+    this.onReplyInvalid(message);
+  }
+
   onResolved(lookup: Lookup): void {
     this.now = monotonic();
     resolved(this, lookup);

@@ -117,6 +117,20 @@ describe('a FastCGI connection is closed', () => {
     }
   }
 
+  test('but not after 204 or 304 with a reason, which is read to its end', async (t) => {
+    let status = '204 No Content';
+    const { proxy, backend } = await startPool(t, {
+      fcgi: (r) => answer(`${head(r)}Status: ${status}\r\n\r\n`),
+      location: '',
+    });
+    for (status of ['204 No Content', '304 Not Modified', '204 No Content']) {
+      const got = await proxy.get('/');
+      assert.equal(got.status, Number(status.slice(0, 3)));
+      assert.equal(connectionOf(got), 1);
+    }
+    assert.equal(backend.accepted, 1);
+  });
+
   test('after a reply that came before the request body was sent', async (t) => {
     const rig = rigFor(t);
     const backend = await startScript(rig, async (wire, number) => {

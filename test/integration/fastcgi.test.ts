@@ -235,6 +235,22 @@ describe('the reply', () => {
   });
 });
 
+test('of a reply that ends too early the client gets what came', async (t) => {
+  const rig = rigFor(t);
+  const backend = await startFcgiBackend(rig, () => answer('Content-Length: 9\r\n\r\nshort'));
+  const proxy = await startProxy(rig, {
+    http: `server { listen 127.0.0.1:%port%;
+      location / { fastcgi_pass 127.0.0.1:${backend.port}; }
+      location /at-once { fastcgi_buffering off; fastcgi_pass 127.0.0.1:${backend.port}; } }`,
+  });
+  for (const path of ['/', '/at-once']) {
+    const client = await proxy.connect();
+    client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    assert.match(await client.readToEnd(), /\r\n\r\nshort$/);
+  }
+  await proxy.logged(/upstream prematurely closed FastCGI/);
+});
+
 describe('libfcgi', { skip: needs('libfcgi') }, () => {
   test('large replies, statuses, stderr, an early reply and a crash', async (t) => {
     const rig = rigFor(t);

@@ -1,9 +1,11 @@
 /** `proxy_bind`: the address that connections to servers come from. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { reply, startBackend } from '../kit/http-backend.ts';
+import { reply, startBackend, startScript } from '../kit/http-backend.ts';
+import { freePort } from '../kit/ports.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
 import { rigFor } from '../kit/rig.ts';
+import { until } from '../kit/wait.ts';
 
 const root = process.getuid?.() === 0;
 
@@ -37,6 +39,24 @@ describe('proxy_bind', { concurrency: true }, () => {
     );
     assert.equal((await proxy.get('/')).status, 500);
     await proxy.logged(/\[crit\] [^\n]*bind\(192\.0\.2\.1\) failed \(99: Cannot assign requested address\)/);
+  });
+
+  test('answers 500 where its port is taken', async (t) => {
+    const rig = rigFor(t);
+    const backend = await startScript(rig, async (wire) => {
+      await wire.readHead();
+    });
+    const from = await freePort();
+    const proxy = await startProxy(rig, {
+      http: `server { listen 127.0.0.1:%port%;
+        location / { proxy_bind 127.0.0.1:${from}; proxy_pass http://127.0.0.1:${backend.port}; } }`,
+    });
+    const first = await proxy.connect();
+    first.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until(() => backend.accepted === 1, 'the first connection');
+    assert.equal((await proxy.get('/')).status, 500);
+    await proxy.logged({ includes: `bind(127.0.0.1:${from}) failed (98: Address already in use)`, from: 0 });
+    first.close();
   });
 
   const conf = (port: number): string => `

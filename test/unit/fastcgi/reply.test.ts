@@ -42,6 +42,10 @@ class Target implements ReplyTarget {
     this.#flush();
     this.seen.push(keep ? 'end, keep' : 'end');
   }
+  onReplyCut(message: string): void {
+    this.onReplyInvalid(message);
+  }
+
   onReplyInvalid(message: string): boolean {
     this.#flush();
     this.seen.push(`invalid: ${message}`);

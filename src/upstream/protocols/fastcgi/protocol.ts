@@ -12,6 +12,7 @@ export class FastcgiProtocol implements Protocol {
   readonly scheme = 'fastcgi://';
   readonly tls = undefined;
   readonly plainBody = false;
+  readonly endsApart = true;
   readonly rewriteRedirect = undefined;
   readonly rewriteCookie = undefined;
   readonly #conf: ReplyConf;

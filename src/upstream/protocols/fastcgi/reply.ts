@@ -18,7 +18,14 @@ const ENDINGS: readonly number[] = [0x0a, 0x0d, 0x2e, 0x20];
 export interface ReplyTarget
   extends Pick<
     Upstream,
-    'head' | 'addLine' | 'onReplyHead' | 'onReplyBody' | 'onReplyEnd' | 'onReplyInvalid' | 'log'
+    | 'head'
+    | 'addLine'
+    | 'onReplyHead'
+    | 'onReplyBody'
+    | 'onReplyCut'
+    | 'onReplyEnd'
+    | 'onReplyInvalid'
+    | 'log'
   > {
   readonly conf: Pick<UpstreamConf, 'bufferSize'>;
   readonly request: Pick<Request, 'method'>;
@@ -147,12 +154,12 @@ export class FastcgiReply extends RecordReader implements Reply {
   }
 
   protected onStdoutEnd(): void {
-    if (this.#head || this.#missing()) this.onInvalid('upstream prematurely closed FastCGI stdout');
+    if (this.#head || this.#missing()) this.#cut('upstream prematurely closed FastCGI stdout');
   }
 
   protected onEndRequest(): void {
     if (this.#head) this.onInvalid('upstream sent unexpected FastCGI record: 3');
-    else if (this.#missing()) this.onInvalid('upstream prematurely closed FastCGI request');
+    else if (this.#missing()) this.#cut('upstream prematurely closed FastCGI request');
   }
 
   protected onFinish(protocolStatus: number, exact: boolean): void {
@@ -201,6 +208,11 @@ export class FastcgiReply extends RecordReader implements Reply {
     this.#upstream.log(ERROR, `FastCGI sent in stderr: "${message}"`);
     // The message itself is the reason: nothing more is logged.
     if (this.#head && this.#conf.catchStderr.some((text) => message.includes(text))) this.onInvalid('');
+  }
+
+  #cut(reason: string): void {
+    this.stopped = true;
+    this.#upstream.onReplyCut(reason);
   }
 
   protected onInvalid(reason: string): void {
