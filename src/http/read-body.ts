@@ -135,10 +135,15 @@ export class BodyReader implements RequestBody {
     else this.#consumer?.bodyPiece(this.request, bytes);
   }
 
+  /** As nginx: over HTTP/1 a body of known length may be up to a quarter longer than the buffer. */
+  #room(size: number): number {
+    return this.#decoder || this.request.version >= 2000 ? size : size + (size >> 2) - 1;
+  }
+
   #keep(bytes: Uint8Array): void {
     const { core } = this.request.location;
     if (
-      this.#inMemory + bytes.length <= core.client_body_buffer_size &&
+      this.#inMemory + bytes.length <= this.#room(core.client_body_buffer_size) &&
       core.client_body_in_file_only === 'off'
     ) {
       this.#inMemory += bytes.length;
@@ -219,13 +224,26 @@ export const askForBody = (request: Request): void => {
 /** Reads the whole body, then calls `then`: at once when there is none or all of it has come. */
 export const readBody = (request: Request, then: (request: Request) => void): void => {
   askForBody(request);
-  if (request.body !== undefined || !expected(request) || request !== request.main) {
+  if (request.body !== undefined || request !== request.main) {
+    then(request);
+    return;
+  }
+  if (!expected(request)) {
+    if (request.headers.contentLength === 0) keepEmpty(request);
     then(request);
     return;
   }
   const reader = new BodyReader(request, BUFFER, then, undefined);
   request.body = reader;
   request.stream.readBody(reader);
+};
+
+/** A body of no bytes is a file too, where bodies are kept in files. */
+const keepEmpty = (request: Request): void => {
+  if (request.location.core.client_body_in_file_only === 'off') return;
+  const reader = new BodyReader(request, BUFFER, undefined, undefined);
+  request.body = reader;
+  reader.end();
 };
 
 /**

@@ -56,7 +56,7 @@ export const startUpstream = (
   request.upstream = upstream;
   request.producer = upstream;
   const { contentLength, chunked } = request.headers;
-  if (contentLength <= 0 && !chunked) {
+  if (contentLength < 0 && !chunked) {
     askForBody(request);
     begin(upstream);
     return DONE;

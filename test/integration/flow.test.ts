@@ -201,6 +201,40 @@ describe('an upload', () => {
   });
 });
 
+describe('where a body is kept', () => {
+  const cases: readonly [name: string, length: number, options: string, file: boolean][] = [
+    ['in memory up to a quarter more than client_body_buffer_size', 1279, '', false],
+    [
+      'in a file from there on',
+      1280,
+      'client_header_buffer_size 256; large_client_header_buffers 4 512;',
+      true,
+    ],
+    ['in a file where all are', 1, 'client_body_in_file_only clean;', true],
+    ['also a body of no bytes', 0, 'client_body_in_file_only clean;', true],
+  ];
+  for (const [name, length, options, file] of cases) {
+    test(name, async (t) => {
+      const rig = rigFor(t);
+      const backend = await startBackend(rig, (request) => reply(request.headers.get('x-file') ?? 'memory'));
+      const proxy = await startProxy(rig, {
+        http: `client_body_temp_path %dir%/body; client_body_buffer_size 1k;
+          server { listen 127.0.0.1:%port%; ${options}
+            location / { proxy_set_header X-File $request_body_file; proxy_pass http://127.0.0.1:${backend.port}; } }`,
+      });
+      const client = await proxy.connect();
+      // The body comes apart from its head: what comes with the head stays where nginx read it.
+      const expect = length > 0 ? 'Expect: 100-continue\r\n' : '';
+      client.send(`POST / HTTP/1.1\r\nHost: a\r\n${expect}Content-Length: ${length}\r\n\r\n`);
+      if (length > 0) assert.equal((await client.readMessage()).status, 100);
+      const got = await client.request('b'.repeat(length), 'POST');
+      if (file) assert.match(got.body, /\/body\/\d+$/);
+      else assert.equal(got.body, 'memory');
+      await until(() => leftovers(join(rig.dir, 'body')).length === 0, 'the file is removed');
+    });
+  }
+});
+
 describe('timeouts', () => {
   const cases: readonly [directive: string, status: number, logged: RegExp][] = [
     [
