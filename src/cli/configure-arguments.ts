@@ -111,6 +111,8 @@ export const configureArguments = (modules: readonly AnyModule[]): readonly stri
     `--http-client-body-temp-path=${PATHS.bodyTemp}`,
     `--http-proxy-temp-path=${PATHS.proxyTemp}`,
     `--http-fastcgi-temp-path=${PATHS.fastcgiTemp}`,
+    `--http-uwsgi-temp-path=${PATHS.uwsgiTemp}`,
+    `--http-scgi-temp-path=${PATHS.scgiTemp}`,
     '--with-debug',
     '--with-compat',
     '--with-pcre',

@@ -12,6 +12,8 @@ export const PATHS = {
   bodyTemp: '/var/lib/nginx/body',
   proxyTemp: '/var/lib/nginx/proxy',
   fastcgiTemp: '/var/lib/nginx/fastcgi',
+  scgiTemp: '/var/lib/nginx/scgi',
+  uwsgiTemp: '/var/lib/nginx/uwsgi',
 } as const;
 
 /** Against `-p`, the same things have nginx's own relative names. */

@@ -67,10 +67,6 @@ const NAMES: ReadonlySet<string> = new Set([
   'tunnel_send_lowat',
   'fastcgi_temp_file_write_size',
   'proxy_temp_file_write_size',
-  'scgi_temp_file_write_size',
-  'scgi_temp_path',
-  'uwsgi_temp_file_write_size',
-  'uwsgi_temp_path',
 ]);
 
 /** Whether the directive is accepted without effect. */

@@ -70,6 +70,8 @@ export interface BuiltInPaths {
   readonly bodyTemp: string;
   readonly proxyTemp: string;
   readonly fastcgiTemp: string;
+  readonly scgiTemp: string;
+  readonly uwsgiTemp: string;
 }
 
 /** What is asked of the program as a whole while a configuration is read. */

@@ -275,6 +275,8 @@ export const builtInPaths = (prefix: string): BuiltInPaths => ({
   bodyTemp: `${prefix}client_body_temp`,
   proxyTemp: `${prefix}proxy_temp`,
   fastcgiTemp: `${prefix}fastcgi_temp`,
+  scgiTemp: `${prefix}scgi_temp`,
+  uwsgiTemp: `${prefix}uwsgi_temp`,
 });
 
 /** Reads a configuration. Throws nothing for what is wrong with it: that is in `errors`. */

@@ -31,6 +31,21 @@ const PAGE = 4096;
 const GIB = 1024 ** 3;
 
 type NextWord = keyof typeof NEXT;
+
+/** The words of `fastcgi_next_upstream` and those of its kind. */
+export const CGI_NEXT = [
+  'error',
+  'timeout',
+  'invalid_header',
+  'non_idempotent',
+  'http_500',
+  'http_503',
+  'http_403',
+  'http_404',
+  'http_429',
+  'updating',
+  'off',
+] as const;
 type IgnoreWord = keyof typeof IGNORE;
 const IGNORED: readonly IgnoreWord[] = [
   'X-Accel-Redirect',

@@ -38,7 +38,12 @@ export const begin = (u: Upstream): void => {
 
 /** Nothing that is kept answers the request: it goes to a peer. */
 export const ask = (u: Upstream): void => {
-  u.text = u.protocol.head(u.request, u);
+  const text = u.protocol.head(u.request, u);
+  if (text === undefined) {
+    finalizeUpstream(u, 500);
+    return;
+  }
+  u.text = text;
   choose(u);
 };
 

@@ -210,9 +210,10 @@ export interface Protocol {
   uri(request: Request, upstream: Upstream): string;
   /**
    * The request as bytes in a latin1 string, made once per request and sent again at each retry: the head,
-   * and all else that is sent when there is no body (`upstream.hasBody` is false).
+   * and all else that is sent when there is no body (`upstream.hasBody` is false). undefined: it can't be made, which
+   * has been logged.
    */
-  head(request: Request, upstream: Upstream): string;
+  head(request: Request, upstream: Upstream): string | undefined;
   /**
    * A piece of the request's body as it goes on the wire; `last` with the final (maybe empty) one. Only
    * called when `upstream.hasBody`. The result may refer to `bytes`, which the engine keeps valid until sent.

@@ -19,7 +19,12 @@ const managers = new WeakMap<HttpBuild, readonly CacheManager[]>();
 
 export const cacheModule = httpModule({
   name: 'http_cache',
-  directives: { proxy_cache_path: paths('proxy'), fastcgi_cache_path: paths('fastcgi') },
+  directives: {
+    proxy_cache_path: paths('proxy'),
+    fastcgi_cache_path: paths('fastcgi'),
+    uwsgi_cache_path: paths('uwsgi'),
+    scgi_cache_path: paths('scgi'),
+  },
   variables: {
     upstream_cache_status: { get: ({ upstream }) => upstream?.cacheStatus || undefined },
     upstream_cache_last_modified: { get: cacheLastModified },

@@ -6,7 +6,7 @@ import { FastcgiProtocol } from '../../upstream/protocols/fastcgi/protocol.ts';
 import { startUpstream } from '../../upstream/upstream.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
-import { ANYWHERE, passApplies, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
+import { ANYWHERE, CGI_NEXT, passApplies, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
 import { PathSplit, params, splitPattern, withCacheParams, withDefaults } from './fastcgi-params.ts';
 import { fastcgiPass, groupAt, type Pass } from './fastcgi-pass.ts';
 
@@ -23,19 +23,7 @@ const HIDDEN = [
 export const fastcgi = httpModule({
   name: 'http_fastcgi',
   directives: {
-    ...upstreamRows('fastcgi', [
-      'error',
-      'timeout',
-      'invalid_header',
-      'non_idempotent',
-      'http_500',
-      'http_503',
-      'http_403',
-      'http_404',
-      'http_429',
-      'updating',
-      'off',
-    ]),
+    ...upstreamRows('fastcgi', CGI_NEXT),
     fastcgi_pass: directive<Pass | undefined>(fastcgiPass, {
       in: ['location', 'if-in-location'],
       initial: undefined,

@@ -38,6 +38,7 @@ import { rangeModule } from './range.ts';
 import { realipModule } from './realip.ts';
 import { refererModule } from './referer.ts';
 import { rewriteModule } from './rewrite.ts';
+import { scgi } from './scgi.ts';
 import { secureLinkModule } from './secure-link.ts';
 import { sliceModule } from './slice.ts';
 import { splitClientsModule } from './split-clients.ts';
@@ -50,6 +51,7 @@ import { tryFilesModule } from './try-files.ts';
 import { upstream } from './upstream.ts';
 import { upstreamBalancing } from './upstream-balancing.ts';
 import { useridModule } from './userid.ts';
+import { uwsgi } from './uwsgi.ts';
 import { coreVariables } from './variables-core.ts';
 
 export const httpModules: readonly AnyHttpModule[] = [
@@ -78,6 +80,8 @@ export const httpModules: readonly AnyHttpModule[] = [
   mirrorModule,
   proxy,
   fastcgi,
+  uwsgi,
+  scgi,
   emptyGifModule,
   flvModule,
   mp4Module,

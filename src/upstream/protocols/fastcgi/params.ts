@@ -6,7 +6,7 @@ import type { HeaderName, HeadersIn } from '../../../http/headers.ts';
 import type { Request } from '../../../http/request.ts';
 import type { Template } from '../../../http/template.ts';
 import { ownText } from '../../../net/latin1.ts';
-import { pair, pairLength } from './records.ts';
+import { pairLength } from './records.ts';
 
 /** One `fastcgi_param NAME VALUE [if_not_empty]`. */
 export interface Param {
@@ -17,11 +17,33 @@ export interface Param {
 
 type Part = (request: Request) => string;
 
+/** How a protocol writes a pair: `before` the name, the value's `length`, `between`, the value, `after`. */
+export interface PairForm {
+  before(name: string): string;
+  length(bytes: number): string;
+  between(name: string): string;
+  readonly after: string;
+}
+
+const FASTCGI: PairForm = {
+  before: (name) => pairLength(name.length),
+  length: pairLength,
+  between: (name) => name,
+  after: '',
+};
+
+const pairOf = (form: PairForm, name: string, value: string): string =>
+  form.before(name) + form.length(value.length) + form.between(name) + value + form.after;
+
 /**
  * Compiles the pairs to send. A parameter called HTTP_X stands in for the client's header X, and removes it when
  * it is the empty text. `passHeaders` is `fastcgi_pass_request_headers`.
  */
-export const compileParams = (params: readonly Param[], passHeaders: boolean): Part => {
+export const compileParams = (
+  params: readonly Param[],
+  passHeaders: boolean,
+  form: PairForm = FASTCGI,
+): Part => {
   const parts: Part[] = [];
   const replaced = new Set<string>();
   let constant = '';
@@ -30,10 +52,10 @@ export const compileParams = (params: readonly Param[], passHeaders: boolean): P
     if (isHeader) replaced.add(name.slice(5).toLowerCase());
     if (value.constant !== undefined) {
       if (value.constant === '' && (isHeader || ifNotEmpty)) continue;
-      constant += pair(name, value.constant);
+      constant += pairOf(form, name, value.constant);
       continue;
     }
-    parts.push(variablePair(constant, name, value, ifNotEmpty));
+    parts.push(variablePair(constant, name, value, ifNotEmpty, form));
     constant = '';
   }
   if (constant !== '') {
@@ -41,7 +63,7 @@ export const compileParams = (params: readonly Param[], passHeaders: boolean): P
     parts.push(() => last);
   }
   if (passHeaders) {
-    const headers = new HeaderParams(replaced);
+    const headers = new HeaderParams(replaced, form);
     parts.push((request) => headers.text(request.headers));
   }
   return inOrder(parts);
@@ -59,13 +81,15 @@ class Pair {
   #pair: string;
   #flat = false;
   readonly #start: string;
-  readonly #name: string;
+  readonly #between: string;
+  readonly #form: PairForm;
   readonly #empty: string;
 
   /** `before` is constant text ahead of the pair, `empty` is what is sent in its place when the value is empty. */
-  constructor(before: string, name: string, empty = before + pair(name, '')) {
-    this.#start = before + pairLength(name.length);
-    this.#name = name;
+  constructor(before: string, name: string, form: PairForm, empty = before + pairOf(form, name, '')) {
+    this.#start = before + form.before(name);
+    this.#between = form.between(name);
+    this.#form = form;
     this.#empty = this.#pair = empty;
   }
 
@@ -78,7 +102,9 @@ class Pair {
       return this.#pair;
     }
     const { length } = value;
-    const made = length === 0 ? this.#empty : this.#start + pairLength(length) + this.#name + value;
+    const form = this.#form;
+    const made =
+      length === 0 ? this.#empty : this.#start + form.length(length) + this.#between + value + form.after;
     if (length <= LONGEST_KEPT) {
       this.#flat = false;
       this.#value = value;
@@ -88,8 +114,14 @@ class Pair {
   }
 }
 
-const variablePair = (before: string, name: string, { text }: Template, ifNotEmpty: boolean): Part => {
-  const kept = ifNotEmpty ? new Pair(before, name, before) : new Pair(before, name);
+const variablePair = (
+  before: string,
+  name: string,
+  { text }: Template,
+  ifNotEmpty: boolean,
+  form: PairForm,
+): Part => {
+  const kept = ifNotEmpty ? new Pair(before, name, form, before) : new Pair(before, name, form);
   return (request) => kept.text(text(request));
 };
 
@@ -121,10 +153,12 @@ class HeaderParams {
   readonly #names = new Map<HeaderName, ParamName | null>();
   readonly #byText = new Map<string, ParamName>();
   readonly #replaced: ReadonlySet<string>;
+  readonly #form: PairForm;
   #requests = 0;
 
-  constructor(replaced: ReadonlySet<string>) {
+  constructor(replaced: ReadonlySet<string>, form: PairForm) {
     this.#replaced = replaced;
+    this.#form = form;
   }
 
   text(headers: HeadersIn): string {
@@ -169,7 +203,7 @@ class HeaderParams {
     }
     let known = this.#byText.get(name.lower);
     if (!known) {
-      const kept = new Pair('', `HTTP_${lower.toUpperCase()}`);
+      const kept = new Pair('', `HTTP_${lower.toUpperCase()}`, this.#form);
       known = { pair: kept, isCookie: lower === 'cookie', request: remember ? 0 : FORGOTTEN };
       if (remember) this.#byText.set(name.lower, known);
     }
