@@ -5,7 +5,7 @@
 import { CHECKS } from './accepted-checks.ts';
 import type { Args, Parser } from './contract.ts';
 import type { KnownDirective } from './known.ts';
-import { bufs, enumOf, flag, msec, num, offset, path, sec, size, str, wordsOf } from './parsers.ts';
+import { bufs, enumOf, flag, msec, num, offset, sec, size, str, wordsOf } from './parsers.ts';
 
 const NAMES: ReadonlySet<string> = new Set([
   // Events and processes.
@@ -90,8 +90,6 @@ const parserOf = ({ kind, words }: KnownDirective): Parser<unknown> | undefined 
       return str;
     case 'bufs':
       return bufs;
-    case 'path':
-      return path;
     case 'enum':
       return enumOf(...words);
     case 'bitmask':

@@ -29,6 +29,7 @@ import { limitConnModule } from './limit-conn.ts';
 import { limitReqModule } from './limit-req.ts';
 import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
+import { memcached } from './memcached.ts';
 import { mirrorModule } from './mirror.ts';
 import { mp4Module } from './mp4.ts';
 import { notModifiedModule } from './not-modified.ts';
@@ -82,6 +83,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   fastcgi,
   uwsgi,
   scgi,
+  memcached,
   emptyGifModule,
   flvModule,
   mp4Module,
