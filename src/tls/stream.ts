@@ -208,8 +208,13 @@ export abstract class TlsStream extends Connection {
     return this.writeBytes(bytes) && go;
   }
 
+  /** Between a socket's end and the news of it its descriptor may be another's already. */
+  get #unwritable(): boolean {
+    return this.state >= ENDED || this.ssl === 0 || this.socket.destroyed;
+  }
+
   #write(source: number | Uint8Array, length: number): boolean {
-    if (length === 0 || this.ssl === 0 || this.state >= ENDED) return !this.blocked;
+    if (length === 0 || this.#unwritable) return !this.blocked;
     this.sent += length;
     const { out } = this;
     const error = this.state === EARLY ? out.writeEarly(source, length) : out.write(source, length);
@@ -225,7 +230,7 @@ export abstract class TlsStream extends Connection {
 
   /** close_notify: the peer can tell the end from a cut. */
   protected shutDown(): void {
-    if (this.state !== OPEN || this.closed) return;
+    if (this.state !== OPEN || this.#unwritable) return;
     const { ssl } = this.room;
     this.out.ready();
     ssl.SSL_set_shutdown(this.ssl, RECEIVED_SHUTDOWN);
