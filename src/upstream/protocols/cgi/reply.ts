@@ -1,7 +1,7 @@
 /** A CGI reply (RFC 3875 section 6) as it is: a status line of HTTP may stand before its head, and its body ends with the connection. */
 import type { Request } from '../../../http/request.ts';
 import { WARN } from '../../../log/levels.ts';
-import type { Reply } from '../../contract.ts';
+import type { Reply, UpstreamConf } from '../../contract.ts';
 import type { Upstream } from '../../upstream.ts';
 import { CgiHead, MORE, REFUSED } from '../fastcgi/cgi-head.ts';
 
@@ -10,6 +10,20 @@ const TOO_MUCH = 'upstream sent more data than specified in "Content-Length" hea
 
 const LF = 0x0a;
 const STATUS_LINE = /^HTTP\/\d+\.\d+ +((\d{3})(?: [^\r\n]*)?)\r?\n$/;
+
+/** What a reply needs of its exchange. */
+export interface CgiTarget
+  extends Pick<
+    Upstream,
+    'head' | 'addLine' | 'onReplyHead' | 'onReplyBody' | 'onReplyEnd' | 'onReplyInvalid' | 'log'
+  > {
+  readonly conf: Pick<UpstreamConf, 'bufferSize'>;
+}
+
+/** And of its request. */
+export interface CgiAsked extends Pick<Request, 'method'> {
+  readonly headers: Pick<Request['headers'], 'get'>;
+}
 
 export class CgiReply implements Reply {
   behindHead = 0;
@@ -27,8 +41,8 @@ export class CgiReply implements Reply {
   #rest = -1;
 
   constructor(
-    readonly request: Request,
-    readonly upstream: Upstream,
+    readonly request: CgiAsked,
+    readonly upstream: CgiTarget,
   ) {}
 
   feed(bytes: Buffer, start: number, end: number): void {

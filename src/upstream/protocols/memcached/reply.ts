@@ -1,7 +1,7 @@
 /** Reads `VALUE KEY FLAGS LENGTH`, the value and `END`; or `END` alone, which is a 404. */
 import { parseNumber } from '../../../config/numbers.ts';
 import { ERROR, INFO } from '../../../log/levels.ts';
-import type { Reply } from '../../contract.ts';
+import type { Reply, UpstreamConf } from '../../contract.ts';
 import { ReplyHead } from '../../reply-head.ts';
 import type { Upstream } from '../../upstream.ts';
 
@@ -9,9 +9,18 @@ const LF = 0x0a;
 /** What stands behind a value. */
 const TRAILER = Buffer.from('\r\nEND\r\n');
 
+/** What a reply needs of its exchange. */
+export interface MemcachedTarget
+  extends Pick<
+    Upstream,
+    'head' | 'keep' | 'addLine' | 'onReplyHead' | 'onReplyBody' | 'onReplyEnd' | 'onReplyInvalid' | 'log'
+  > {
+  readonly conf: Pick<UpstreamConf, 'bufferSize'>;
+}
+
 export class MemcachedReply implements Reply {
   behindHead = 0;
-  readonly #upstream: Upstream;
+  readonly #upstream: MemcachedTarget;
   readonly #key: string;
   readonly #gzipFlag: number;
   /** What has come of the line; undefined when it is complete. */
@@ -21,7 +30,7 @@ export class MemcachedReply implements Reply {
   #matched = 0;
   #over = false;
 
-  constructor(upstream: Upstream, key: string, gzipFlag: number) {
+  constructor(upstream: MemcachedTarget, key: string, gzipFlag: number) {
     this.#upstream = upstream;
     this.#key = key;
     this.#gzipFlag = gzipFlag;
