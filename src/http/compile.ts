@@ -37,14 +37,22 @@ const rowsOf = (module: AnyHttpModule, number: number): ModuleRows => {
   return { module, number, rows, special: [...rows].filter(([, row]) => row.merge !== inherit) };
 };
 
+/** Whether a level that sets nothing of a module's differs from the one around it. */
+const differs = (special: ModuleRows['special'], around: Values): boolean => {
+  for (const [name, row] of special) if (row.merge(undefined, around[name]) !== around[name]) return true;
+  return false;
+};
+
 /** A module that has something to say for each location. */
 interface Active {
   readonly module: AnyHttpModule;
+  readonly number: number;
   readonly phases: readonly (readonly [Phase, (conf: never, place: Place) => Handler | undefined])[];
 }
 
-const activeOf = (module: AnyHttpModule): Active => ({
+const activeOf = (module: AnyHttpModule, number: number): Active => ({
   module,
+  number,
   phases: PHASES.flatMap((phase) => {
     const make = module.phases?.[phase];
     return make ? [[phase, make] as const] : [];
@@ -70,6 +78,8 @@ const append = <T>(list: readonly T[], item: T): readonly T[] =>
 /** What a compiler of one http block keeps. */
 class Compiler {
   readonly #rows: readonly ModuleRows[];
+  /** Those with rows that do not simply inherit. */
+  readonly #special: readonly ModuleRows[];
   readonly #numbers: ReadonlyMap<AnyModule, number>;
   readonly #derived = new Set<Values>();
   readonly #active: readonly Active[];
@@ -80,10 +90,14 @@ class Compiler {
   ) {
     const all = [...modules, errorLogModule];
     this.#rows = all.map(rowsOf);
+    this.#special = this.#rows.filter(({ special }) => special.length > 0);
     this.#numbers = new Map(all.map((module, number) => [module, number]));
     this.#active = modules
-      .filter(({ derive, phases, content, headerFilter }) => derive ?? phases ?? content ?? headerFilter)
-      .map(activeOf);
+      .map(activeOf)
+      .filter(
+        ({ module: { derive, phases, content, headerFilter } }) =>
+          derive ?? phases ?? content ?? headerFilter,
+      );
   }
 
   /** What holds in a block that has none around it. */
@@ -100,20 +114,26 @@ class Compiler {
 
   /** Merges what a block sets with what holds around it. */
   level(scope: Scope, outer: Level): Level {
-    let merged: Values[] | undefined;
-    for (const { module, number, rows, special } of this.#rows) {
+    const merged = [...outer.merged];
+    for (const { module, number, special } of this.#special) {
       const around = outer.merged[number] ?? {};
-      const own = scope.own.get(module);
-      if (!own && special.every(([name, row]) => row.merge(undefined, around[name]) === around[name]))
-        continue;
-      // A copy and few changes: most rows inherit, and the copy has the shape of all others.
+      if (scope.own.has(module) || !differs(special, around)) continue;
       const values = { ...around };
-      for (const [name, row] of special) values[name] = row.merge(own?.[name], around[name]);
-      for (const name in own) values[name] = rows.get(name)?.merge(own[name], around[name]);
-      merged ??= [...outer.merged];
+      for (const [name, row] of special) values[name] = row.merge(undefined, around[name]);
       merged[number] = values;
     }
-    return { scope, merged: merged ?? outer.merged };
+    for (const [module, own] of scope.own) {
+      const known = this.#rows[this.#numbers.get(module) ?? -1];
+      if (!known) continue;
+      const { number, rows, special } = known;
+      const around = outer.merged[number] ?? {};
+      // A copy and few changes: most rows inherit, and the copy has the shape of all others.
+      const values = { ...around };
+      for (const [name, row] of special) values[name] = row.merge(own[name], around[name]);
+      for (const name in own) values[name] = rows.get(name)?.merge(own[name], around[name]);
+      merged[number] = values;
+    }
+    return { scope, merged };
   }
 
   #values(level: Level, module: AnyModule): Values {
@@ -121,8 +141,8 @@ class Compiler {
   }
 
   /** The configuration of a module at a level, with what it derives. */
-  conf(level: Level, module: AnyHttpModule): unknown {
-    const values = this.#values(level, module);
+  conf(level: Level, module: AnyHttpModule, number = this.#numbers.get(module) ?? -1): unknown {
+    const values = level.merged[number] ?? {};
     if (!module.derive) return values;
     if (this.#derived.has(values)) return values;
     this.#derived.add(values);
@@ -142,8 +162,8 @@ class Compiler {
     const { specs, main } = location.errorLogConf;
     for (const { target } of main ? [] : specs)
       if (target.kind === 'file') this.build.logFiles.add(target.path);
-    for (const { module, phases } of this.#active) {
-      const conf = this.conf(level, module) as never;
+    for (const { module, number, phases } of this.#active) {
+      const conf = this.conf(level, module, number) as never;
       for (const [phase, make] of phases) {
         const handler = make(conf, place);
         if (handler) runs[phase] = append(runs[phase], handler);
