@@ -4,7 +4,7 @@ import { FLUSH, LAST, NOTHING } from '../http/output.ts';
 import { OK, type Verdict } from '../http/verdict.ts';
 import { ERROR } from '../log/levels.ts';
 import { NEXT, PEER_FAILED, PEER_NEXT, PEER_OK, PEER_STALE } from './contract.ts';
-import { CLIENT_ACTION, IDLE, nextBit, OVER, statusFor } from './states.ts';
+import { CLIENT_ACTION, DRAINING, IDLE, nextBit, OVER, statusFor } from './states.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Methods that are not tried again once they were sent (unless `non_idempotent`). */
@@ -139,16 +139,27 @@ export const close = (u: Upstream, verdict: Verdict = OK): boolean => {
   return true;
 };
 
+/** Part of the reply waits for a slow client. */
+const hasRest = ({ headerSent, phase, discarding, spool, request }: Upstream): boolean =>
+  headerSent &&
+  phase !== OVER &&
+  !discarding &&
+  spool !== undefined &&
+  !spool.empty &&
+  !request.stream.broken;
+
 /** Ends the exchange, and the request with `verdict`: an error of it that the client was not told yet, or OK. */
 export const finalizeUpstream = (u: Upstream, verdict: Verdict): void => {
-  const { spool } = u;
-  const rest = u.headerSent && verdict >= 300 && spool !== undefined && !spool.empty;
-  if (rest) {
-    // What came before the error still goes to the client, as far as it takes it.
-    spool.drainInto(u.request);
+  const { request } = u;
+  if (u.cut === 0 && verdict >= 300 && verdict !== 408 && verdict !== 499 && hasRest(u)) {
+    // What came before the error still goes to the client, as it takes it.
+    u.cut = verdict;
+    release(u, PEER_OK);
+    u.phase = DRAINING;
+    u.resumeOutput(request);
+    return;
   }
   if (!close(u, verdict)) return;
-  const { request } = u;
   if (request.producer === u) request.producer = undefined;
   if (u.discarding) return;
   u.action = CLIENT_ACTION;

@@ -72,7 +72,7 @@ export const resume = (u: Upstream): void => {
     if (u.limited) return;
     let done: boolean;
     try {
-      done = spool.drain(request, u.phase === DRAINING);
+      done = spool.drain(request, u.phase === DRAINING && u.cut === 0);
     } catch (error) {
       u.log(CRIT, `reading a temporary file failed (${errorText(error)})`);
       finalizeUpstream(u, 500);
@@ -132,6 +132,10 @@ export const passEnd = (u: Upstream, keep: boolean): void => {
 
 const finish = (u: Upstream): void => {
   const { request } = u;
+  if (u.cut !== 0) {
+    finalizeUpstream(u, u.cut);
+    return;
+  }
   u.spool?.close();
   u.spool = undefined;
   u.phase = OVER;

@@ -60,11 +60,6 @@ export class Spool {
     return true;
   }
 
-  /** Writes all of it that is in memory to the client, however slow that is. */
-  drainInto(request: Request): void {
-    while (this.#inMemory > 0) request.sink.write(request, this.#take(), OWNED);
-  }
-
   close(): void {
     this.#file?.close();
     this.#file = undefined;

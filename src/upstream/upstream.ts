@@ -159,6 +159,8 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
   pending: Uint8Array | undefined = undefined;
   /** Where the reply waits for a slow client. */
   spool: Spool | undefined = undefined;
+  /** The error that ends the request once the client has taken what came before it; 0: none. */
+  cut = 0;
   /** The client is gone, and the reply is read to its end all the same (`ignore_client_abort`). */
   discarding = false;
   /** Where the reply's speed is limited (`limit_rate`); whether reading waits for it now. */

@@ -168,7 +168,8 @@ export class FastcgiReply extends RecordReader implements Reply {
 
   /** The body is shorter than its Content-Length; a reply to HEAD may say one and have no body. */
   #missing(): boolean {
-    return this.#rest > 0 && this.#upstream.request.method !== 'HEAD';
+    const { request, head } = this.#upstream;
+    return this.#rest > 0 && (request.method !== 'HEAD' || this.#rest < head.contentLength);
   }
 
   #finish(keep: boolean): void {
