@@ -1,22 +1,36 @@
-/** Free TCP ports, found by binding port 0. */
+/** Free TCP ports, below those that the system gives to connections: none of these can take one meanwhile. */
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { createServer } from 'node:net';
 import { quiet } from './sockets.ts';
+
+const FIRST = 12_000;
+const LAST = 32_000;
+
+/** A server on that port of 127.0.0.1; undefined when somebody has it. */
+async function hold(port: number): Promise<Server | undefined> {
+  const server = createServer();
+  server.listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+    return server;
+  } catch {
+    return undefined;
+  }
+}
 
 /** `count` different ports that were free on 127.0.0.1 a moment ago, and that no TIME_WAIT socket remembers. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers: Server[] = [];
   const ports: number[] = [];
   while (ports.length < count) {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const port = listenedPort(server);
+    const port = randomInt(FIRST, LAST);
+    if (!quiet(port)) continue;
+    const server = await hold(port);
+    if (!server) continue;
     servers.push(server);
-    if (quiet(port)) {
-      ports.push(port);
-    }
+    ports.push(port);
   }
   await Promise.all(
     servers.map((server) => {
