@@ -3,25 +3,7 @@
  * more than it gains for the sizes of web replies. The handle below Node's stream is used, which can do so.
  */
 import { constants, createGzip, gzipSync } from 'node:zlib';
-
-/** What is used of the handle that Node keeps below a zlib stream. */
-interface Handle {
-  writeSync(
-    flush: number,
-    input: Uint8Array,
-    inputOffset: number,
-    inputLength: number,
-    output: Uint8Array,
-    outputOffset: number,
-    outputLength: number,
-  ): void;
-  reset(): void;
-}
-interface Stream {
-  readonly _handle?: Handle | null;
-  /** What is left of the output's room and of the input after a write. */
-  readonly _writeState?: Uint32Array;
-}
+import type { ZlibStream } from './zlib-handle.ts';
 
 export interface DeflateOptions {
   /** 1 to 9. */
@@ -44,12 +26,12 @@ const KEPT = 8;
 
 /** Compresses one stream at a time. */
 export class Deflater {
-  readonly #stream: Stream;
+  readonly #stream: ZlibStream;
   /** Where the handle can't be used: pieces wait for the end. */
   #held: Uint8Array[] | undefined;
 
   constructor(readonly options: DeflateOptions) {
-    this.#stream = createGzip({ ...options }) as unknown as Stream;
+    this.#stream = createGzip({ ...options }) as unknown as ZlibStream;
     this.#held = this.#stream._handle && this.#stream._writeState ? undefined : [];
   }
 

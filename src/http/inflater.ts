@@ -1,25 +1,6 @@
 /** Decompression of a stream of pieces, each at once and on this thread; the counterpart of deflater.ts. */
 import { constants, createGunzip, gunzipSync } from 'node:zlib';
-
-/** What is used of the handle that Node keeps below a zlib stream. */
-interface Handle {
-  onerror: (message: string, errno: number, code: string) => void;
-  writeSync(
-    flush: number,
-    input: Uint8Array,
-    inputOffset: number,
-    inputLength: number,
-    output: Uint8Array,
-    outputOffset: number,
-    outputLength: number,
-  ): void;
-  reset(): void;
-}
-interface Stream {
-  readonly _handle?: Handle | null;
-  /** What is left of the output's room and of the input after a write. */
-  readonly _writeState?: Uint32Array;
-}
+import type { ZlibStream } from './zlib-handle.ts';
 
 const ROOM = 65536;
 const room = Buffer.allocUnsafeSlow(ROOM);
@@ -31,7 +12,7 @@ const DATA_ERROR = -3;
 const BUF_ERROR = -5;
 
 export class Inflater {
-  readonly #stream: Stream;
+  readonly #stream: ZlibStream;
   /** Where the handle can't be used: pieces wait for the end. */
   #held: Uint8Array[] | undefined;
   #input: Uint8Array = room;
@@ -45,7 +26,7 @@ export class Inflater {
   more = false;
 
   constructor() {
-    this.#stream = createGunzip() as unknown as Stream;
+    this.#stream = createGunzip() as unknown as ZlibStream;
     const { _handle: handle, _writeState: state } = this.#stream;
     this.#held = handle && state ? undefined : [];
     if (!handle) return;

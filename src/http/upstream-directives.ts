@@ -32,6 +32,16 @@ const GIB = 1024 ** 3;
 
 type NextWord = keyof typeof NEXT;
 
+/** Lines of a CGI reply that are for this program, not for its client. */
+export const CGI_HIDDEN = [
+  'Status',
+  'X-Accel-Expires',
+  'X-Accel-Redirect',
+  'X-Accel-Limit-Rate',
+  'X-Accel-Buffering',
+  'X-Accel-Charset',
+];
+
 /** The words of `fastcgi_next_upstream` and those of its kind. */
 export const CGI_NEXT = [
   'error',

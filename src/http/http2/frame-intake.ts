@@ -1,3 +1,4 @@
+/** What a client's frames do to its connection and streams: the session's side of the frame reader (RFC 9113 section 6). */
 import { monotonic, wallClock } from '../../net/timers.ts';
 import { Request } from '../request.ts';
 import { BlockIntake } from './block-intake.ts';

@@ -1,3 +1,4 @@
+/** One stream of HTTP/2 (RFC 9113 section 5): what a request needs of its connection. */
 import { INFO } from '../../log/levels.ts';
 import { Timer, type TimerOwner } from '../../net/timers.ts';
 import { endRequest, finalize, terminate } from '../finalize.ts';

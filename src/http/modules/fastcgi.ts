@@ -6,19 +6,16 @@ import { FastcgiProtocol } from '../../upstream/protocols/fastcgi/protocol.ts';
 import { startUpstream } from '../../upstream/upstream.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
-import { ANYWHERE, CGI_NEXT, passApplies, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
+import {
+  ANYWHERE,
+  CGI_HIDDEN,
+  CGI_NEXT,
+  passApplies,
+  toUpstreamConf,
+  upstreamRows,
+} from '../upstream-directives.ts';
 import { PathSplit, params, splitPattern, withCacheParams, withDefaults } from './fastcgi-params.ts';
 import { fastcgiPass, groupAt, type Pass } from './fastcgi-pass.ts';
-
-/** Lines of a reply that are for this program, not for its client. */
-const HIDDEN = [
-  'Status',
-  'X-Accel-Expires',
-  'X-Accel-Redirect',
-  'X-Accel-Limit-Rate',
-  'X-Accel-Buffering',
-  'X-Accel-Charset',
-];
 
 export const fastcgi = httpModule({
   name: 'http_fastcgi',
@@ -38,7 +35,7 @@ export const fastcgi = httpModule({
   derive: (conf, scope) => ({
     upstream: toUpstreamConf(
       conf,
-      { prefix: 'fastcgi', hidden: HIDDEN, tempFolder: scope.load.builtIn.fastcgiTemp },
+      { prefix: 'fastcgi', hidden: CGI_HIDDEN, tempFolder: scope.load.builtIn.fastcgiTemp },
       scope,
     ),
     split: new PathSplit(conf.fastcgi_split_path_info, conf.fastcgi_index),

@@ -4,19 +4,16 @@ import { SCGI_PAIRS, ScgiProtocol } from '../../upstream/protocols/cgi/protocol.
 import { compileParams } from '../../upstream/protocols/fastcgi/params.ts';
 import { startUpstream } from '../../upstream/upstream.ts';
 import { httpModule } from '../module.ts';
-import { ANYWHERE, CGI_NEXT, passApplies, toUpstreamConf, upstreamRows } from '../upstream-directives.ts';
+import {
+  ANYWHERE,
+  CGI_HIDDEN,
+  CGI_NEXT,
+  passApplies,
+  toUpstreamConf,
+  upstreamRows,
+} from '../upstream-directives.ts';
 import { params, withCacheParams, withDefaults } from './fastcgi-params.ts';
 import { fastcgiPass, groupAt, type Pass } from './fastcgi-pass.ts';
-
-/** Lines of a reply that are for this program, not for its client. */
-const HIDDEN = [
-  'Status',
-  'X-Accel-Expires',
-  'X-Accel-Redirect',
-  'X-Accel-Limit-Rate',
-  'X-Accel-Buffering',
-  'X-Accel-Charset',
-];
 
 export const scgi = httpModule({
   name: 'http_scgi',
@@ -31,7 +28,7 @@ export const scgi = httpModule({
   derive: (conf, scope) => ({
     upstream: toUpstreamConf(
       conf,
-      { prefix: 'scgi', hidden: HIDDEN, tempFolder: scope.load.builtIn.scgiTemp },
+      { prefix: 'scgi', hidden: CGI_HIDDEN, tempFolder: scope.load.builtIn.scgiTemp },
       scope,
     ),
   }),
