@@ -1,7 +1,7 @@
 /** Sessions over workers and reloads: by tickets with keys of the process's own or from files, and by a shared cache. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type tls from 'node:tls';
@@ -168,8 +168,12 @@ test('certificates by variables are read when they are asked for, and renewed', 
   await proxy.logged(/SSL_do_handshake\(\) failed \(SSL: error:0A000179:SSL routines::cert cb error\)/);
   certificates.make('c.test');
   assert.equal(await nameAt(proxy.port(), 'c.test'), 'c.test');
-  for (const end of ['pem', 'key'])
+  // A cache tells a file that is renewed by its time in seconds, as nginx's does.
+  const later = Math.floor(Date.now() / 1000) + 10;
+  for (const end of ['pem', 'key']) {
     writeFileSync(certificates.path(`a.test.${end}`), certificates.read(`c.test.${end}`));
+    utimesSync(certificates.path(`a.test.${end}`), later, later);
+  }
   assert.equal(await nameAt(proxy.port(), 'a.test'), 'c.test');
   assert.equal(await nameAt(proxy.port('cached'), 'a.test'), 'a.test');
   const deadline = Date.now() + 8000;
