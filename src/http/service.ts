@@ -5,7 +5,8 @@ import type { ErrorLog } from '../log/error-log.ts';
 import { ConfiguredErrorLog } from '../log/error-log-file.ts';
 import { ALERT, CRIT } from '../log/levels.ts';
 import type { LogRegistry } from '../log/registry.ts';
-import { accepted, type Handle, handleOf, localAddressOf, takeHandles } from '../net/connection.ts';
+import { accepted, handleOf, localAddressOf, type StreamHandle, takeHandles } from '../net/connection.ts';
+import type { EndName } from '../net/handle.ts';
 import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
 import { eventsKey } from '../process/events-module.ts';
@@ -40,6 +41,12 @@ const namesAt = ({ servers }: AddressBuild): readonly (readonly [ServerName, Ser
   );
 };
 
+/** The local end of an address's connections, as the system would write it. */
+const localEnd = ({ family, address, port, key }: ListenSpec, wildcard: boolean): EndName | undefined => {
+  if (family === 'unix') return { address: key, port };
+  return family === 'ipv4' && !wildcard ? { address, port } : undefined;
+};
+
 const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
   const at = address.listen.spec.key;
   const names = namesAt(address);
@@ -52,12 +59,14 @@ const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
     if (shared) build.scope.load.warn(`conflicting server name "${name}" on ${at}, ignored`);
   };
   const fallback = address.fallback.runtime;
+  const { spec, wildcard } = address.listen;
   return {
     names: new ServerNames(fallback, names, warn),
     fallback,
     proxyProtocol: address.listen.proxyProtocol,
     http2: address.listen.http2,
     text: at,
+    local: localEnd(spec, wildcard),
     tls: address.listen.ssl,
   };
 };
@@ -162,7 +171,7 @@ export class HttpService implements Service, ClientHost {
     }
   }
 
-  #accept(socket: Socket, handle: Handle): void {
+  #accept(socket: Socket, handle: StreamHandle): void {
     if (this.#clients.size >= this.#connections) {
       this.log.write(ALERT, `${this.#connections} worker_connections are not enough`);
       handle.close();

@@ -33,33 +33,37 @@ const firstMessage = (bytes: Buffer): Buffer | undefined => {
   return bytes.subarray(0, 0);
 };
 
-/** The extensions of a client's hello; empty when there are none. */
-const extensions = (hello: Buffer): Buffer => {
-  // Type and length, version, random; then session id, cipher suites and compression methods.
-  let at = 38;
-  at += 1 + (hello[at] ?? 0);
-  if (at + 2 > hello.length) return hello.subarray(0, 0);
-  at += 2 + hello.readUInt16BE(at);
-  at += 1 + (hello[at] ?? 0);
-  return at + 2 > hello.length ? hello.subarray(0, 0) : hello.subarray(at + 2);
+const uint16 = (bytes: Buffer, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+
+/** The name in the hello that stands from `start` to `end`; '' when there is none, or it makes no sense. */
+const nameIn = (bytes: Buffer, start: number, end: number): string => {
+  // Type and length, version, random; then session id, cipher suites, compression methods, length of the extensions.
+  let at = start + 38;
+  at += 1 + (bytes[at] ?? 0);
+  at += 2 + uint16(bytes, at);
+  at += 1 + (bytes[at] ?? 0);
+  at += 2;
+  while (at + 4 <= end) {
+    const next = at + 4 + uint16(bytes, at + 2);
+    if (next > end) return '';
+    if (uint16(bytes, at) === SERVER_NAME && at + 9 <= next && bytes[at + 6] === HOST_NAME) {
+      return bytes.latin1Slice(at + 9, Math.min(next, at + 9 + uint16(bytes, at + 7)));
+    }
+    at = next;
+  }
+  return '';
 };
 
 /**
- * The name as the client wrote it; '' when it names none or what it sent makes no sense (OpenSSL will say
- * so); undefined while more bytes are needed.
+ * The name as the client wrote it, in the first `length` bytes of its connection; '' when it names none or what it
+ * sent makes no sense (OpenSSL will say so); undefined while more bytes are needed.
  */
-export const serverName = (bytes: Buffer): string | undefined => {
-  const hello = firstMessage(bytes);
-  if (!hello) return undefined;
-  const list = extensions(hello);
-  for (let at = 0; at + 4 <= list.length; ) {
-    const type = list.readUInt16BE(at);
-    const end = at + 4 + list.readUInt16BE(at + 2);
-    if (end > list.length) return '';
-    if (type === SERVER_NAME && at + 9 <= end && list[at + 6] === HOST_NAME) {
-      return list.toString('latin1', at + 9, Math.min(end, at + 9 + list.readUInt16BE(at + 7)));
-    }
-    at = end;
+export const serverName = (bytes: Buffer, length: number): string | undefined => {
+  // One record holds all of it, as a rule: it is read where it stands.
+  if (length > 9 && bytes[0] === HANDSHAKE && bytes[5] === CLIENT_HELLO) {
+    const end = 9 + bytes.readUIntBE(6, 3);
+    if (end <= 5 + uint16(bytes, 3) && end <= length) return nameIn(bytes, 5, end);
   }
-  return '';
+  const hello = firstMessage(bytes.subarray(0, length));
+  return hello && nameIn(hello, 0, hello.length);
 };

@@ -23,8 +23,6 @@ export interface TlsServer {
 
 /** How a handshake begins. */
 export interface TlsBeginning {
-  /** What has been read of the connection so far, from the first byte of the hello. */
-  readonly hello: Buffer;
   /** The default server of the address, which sessions belong to, and the one that was asked for. */
   readonly fallback: TlsServer;
   readonly server: TlsServer;
@@ -108,15 +106,14 @@ export class TlsConnection extends TlsStream implements Party {
 
   // ---- reading
 
-  /** Begins the handshake. */
-  start(): void {
-    const { hello, server } = this.#begin;
-    if (server.rejects) {
-      this.socket.write(REJECTION);
+  /** Begins the handshake with what has been read so far: `length` bytes, from the first of the hello. */
+  start(hello: Buffer, length: number): void {
+    if (this.#begin.server.rejects) {
+      this.socket.writeBytes(REJECTION);
       this.fail({ text: 'handshake rejected', level: INFO });
       return;
     }
-    this.take(hello, hello.length);
+    this.take(hello, length);
   }
 
   protected override enter(): void {

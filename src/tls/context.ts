@@ -237,8 +237,11 @@ export class TlsContext {
     ssl.SSL_CTX_sess_set_remove_cb(this.at, this.#callbacks.removeSession);
   }
 
-  withoutTickets(): void {
-    openssl().SSL_CTX_set_options(this.at, OP_NO_TICKET);
+  /** `forgets`: no session is kept here either, and what TLS 1.3 calls a ticket would be of no use to anybody. */
+  withoutTickets(forgets: boolean): void {
+    const ssl = openssl();
+    ssl.SSL_CTX_set_options(this.at, OP_NO_TICKET);
+    if (forgets) ssl.SSL_CTX_set_num_tickets(this.at, 0);
   }
 
   /** Tickets by keys of ours. */

@@ -19,7 +19,7 @@ export class TlsOutput {
   /** Writes go to this memory of the library's; 0: to the socket. */
   #memory = 0;
   /** What is in memory stays there for now. */
-  #held = false;
+  held = false;
 
   constructor(
     readonly connection: Connection,
@@ -46,7 +46,7 @@ export class TlsOutput {
 
   /** Before a write: straight to the socket again, once that has sent what it had. */
   ready(): void {
-    if (this.#memory !== 0 && !this.#held && this.connection.socket.writableLength === 0) this.#toSocket();
+    if (this.#memory !== 0 && !this.held && this.connection.socket.queued === 0) this.#toSocket();
   }
 
   /**
@@ -87,12 +87,12 @@ export class TlsOutput {
   /** Gathers all that is written, until `letGo`. */
   hold(): void {
     if (this.#memory === 0) this.spill();
-    this.#held = true;
+    this.held = true;
   }
 
   /** Sends what has gathered. */
   letGo(): boolean {
-    this.#held = false;
+    this.held = false;
     return this.flush();
   }
 
@@ -102,15 +102,15 @@ export class TlsOutput {
     if (this.#memory === 0 || connection.closed) return !connection.blocked;
     const { ssl, count } = room;
     const length = ssl.BIO_ctrl_bytes(this.#memory, CTRL_INFO, 0, count);
-    if (length <= 0 || (this.#held && length < MOST_HELD)) return !connection.blocked;
-    this.#held = false;
+    if (length <= 0 || (this.held && length < MOST_HELD)) return !connection.blocked;
+    this.held = false;
     const at = pointerIn(count);
     const { descriptor, socket } = connection;
     const taken =
-      socket.writableLength === 0 && descriptor >= 0 ? Math.max(0, writeMemory(descriptor, at, length)) : 0;
+      socket.queued === 0 && descriptor >= 0 ? Math.max(0, writeMemory(descriptor, at, length)) : 0;
     const rest = taken < length ? copyOf(at + taken, length - taken) : undefined;
     ssl.BIO_ctrl(this.#memory, CTRL_RESET, 0, 0);
-    if (!rest || socket.write(rest)) return true;
+    if (!rest || socket.writeBytes(rest)) return true;
     connection.blocked = true;
     return false;
   }

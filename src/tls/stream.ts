@@ -47,6 +47,8 @@ export abstract class TlsStream extends Connection {
   protected readonly out: TlsOutput;
   /** OpenSSL holds no part of a record. */
   #aligned = false;
+  /** A read is being dealt with. */
+  #reading = false;
 
   /** `context`: the SSL_CTX; `ordinary`: the level of failures that the other side can cause. */
   constructor(
@@ -99,12 +101,19 @@ export abstract class TlsStream extends Connection {
       this.room.feed(bytes, length);
       const single =
         this.#aligned && bytes[0] === APPLICATION_DATA && bytes.readUInt16BE(3) + RECORD_HEAD === length;
+      this.#reading = true;
       this.read(single);
+      this.#reading = false;
+      if (this.out.held) this.out.letGo();
     } else if (this.state < OPEN) {
       this.takeUnopened(bytes, length);
     } else if (this.state === ENDED) {
       this.handler.onRead(bytes, length);
     }
+  }
+
+  override gather(): void {
+    if (this.#reading) this.out.hold();
   }
 
   /** Decrypts what has come; `single`: it is exactly one record. */

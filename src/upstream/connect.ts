@@ -138,7 +138,7 @@ export const connected = (u: Upstream): void => {
     return;
   }
   if (u.phase !== CONNECTING) return;
-  if (u.conf.socketKeepalive) connection.socket.setKeepAlive(true);
+  if (u.conf.socketKeepalive) connection.socket.setKeepAlive();
   if (tls) beginTls(u, connection, tls);
   else established(u, connection);
 };

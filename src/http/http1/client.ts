@@ -103,12 +103,13 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
     this.connection = connection;
     this.number = connection.number;
     this.started = connection.started;
-    const { socket } = connection;
-    this.remoteAddress = socket.remoteAddress ?? '';
-    this.unix = socket.remoteAddress === undefined;
-    this.remotePort = socket.remotePort ?? 0;
-    this.localAddress = socket.localAddress ?? (this.unix ? this.address.text : '');
-    this.localPort = socket.localPort ?? 0;
+    const { address = '', port = 0 } = connection.socket.peerName();
+    this.remoteAddress = address;
+    this.remotePort = port;
+    this.unix = address === '';
+    const local = this.address.local ?? connection.socket.localName();
+    this.localAddress = local.address ?? '';
+    this.localPort = local.port ?? 0;
     this.debugLog = this.host.debugLog(this);
     this.counters.accept();
     this.counters.waiting(1);
@@ -286,6 +287,7 @@ export class Client implements ConnectionHandler, Stream, IntakeOwner, WriterOwn
         : request.version > 1000 || headers.connectionKeepAlive;
     }
     if (this.host.draining) request.keepAlive = false;
+    if (!request.keepAlive) this.connection.gather();
     const hasBody = headers.contentLength > 0 || headers.chunked;
     this.#bodyExpected = hasBody;
     request.lingering = hasBody;

@@ -9,14 +9,18 @@ import { INCOMPLETE, INVALID, parseProxyHeader, whyInvalid } from './proxy-heade
 export const WAITING = 0;
 /** No PROXY header where one must be; `reason` says why. */
 export const BROKEN = 1;
-/** HTTP begins with `rest`. */
+/** HTTP begins with the rest. */
 export const PLAIN = 2;
-/** A handshake begins with `rest`; `host` is whom it asks for, '' when it does not say. */
+/** A handshake begins with the rest; `host` is whom it asks for, '' when it does not say. */
 export const HANDSHAKE = 3;
+
+const NO_BYTES = Buffer.alloc(0);
 
 export class Greeting {
   proxyProtocol: ProxyProtocol | undefined = undefined;
-  rest: Buffer = Buffer.alloc(0);
+  /** What is behind: the first `restLength` bytes of it, only there during the call. */
+  rest: Buffer = NO_BYTES;
+  restLength = 0;
   host = '';
   reason = '';
   #text = '';
@@ -41,7 +45,7 @@ export class Greeting {
   }
 
   read(bytes: Buffer, length: number): number {
-    if (this.#headerRead) return this.#readHello(bytes.subarray(0, length));
+    if (this.#headerRead) return this.#readHello(bytes, length);
     const text = this.#text + latin1(bytes, 0, length);
     const found = parseProxyHeader(text);
     if (found === INCOMPLETE) {
@@ -56,27 +60,34 @@ export class Greeting {
     this.#headerRead = true;
     this.#text = '';
     const rest = Buffer.from(text.slice(found.length), 'latin1');
-    if (!this.secure) {
-      this.rest = rest;
-      return PLAIN;
-    }
-    return rest.length > 0 ? this.#readHello(rest) : WAITING;
+    if (!this.secure) return this.#goOn(PLAIN, rest, rest.length);
+    return rest.length > 0 ? this.#readHello(rest, rest.length) : WAITING;
   }
 
-  #readHello(bytes: Buffer): number {
-    const hello = this.#held ? Buffer.concat([this.#held, bytes]) : bytes;
-    this.#held = undefined;
-    if (!this.secure || !beginsTls(hello[0] ?? 0)) {
-      this.rest = hello;
-      return PLAIN;
+  #goOn(found: number, rest: Buffer, length: number): number {
+    this.rest = rest;
+    this.restLength = length;
+    return found;
+  }
+
+  #readHello(bytes: Buffer, length: number): number {
+    const held = this.#held;
+    if (held) {
+      this.#held = undefined;
+      const all = Buffer.concat([held, bytes.subarray(0, length)]);
+      return this.#judge(all, all.length);
     }
-    const name = serverName(hello);
+    return this.#judge(bytes, length);
+  }
+
+  #judge(hello: Buffer, length: number): number {
+    if (!this.secure || !beginsTls(hello[0] ?? 0)) return this.#goOn(PLAIN, hello, length);
+    const name = serverName(hello, length);
     if (name === undefined) {
-      this.#held = Buffer.from(hello);
+      this.#held = Buffer.from(hello.subarray(0, length));
       return WAITING;
     }
     this.host = name === '' ? '' : (validateHost(name)?.host ?? '');
-    this.rest = Buffer.from(hello);
-    return HANDSHAKE;
+    return this.#goOn(HANDSHAKE, hello, length);
   }
 }

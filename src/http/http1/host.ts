@@ -1,6 +1,7 @@
 /** What the client connections of one worker share, and what holds for one listening address. */
 import type { ErrorLog } from '../../log/error-log.ts';
 import type { Connection } from '../../net/connection.ts';
+import type { EndName } from '../../net/handle.ts';
 import type { TlsConnection } from '../../tls/connection.ts';
 import type { ClientCounters } from '../counters.ts';
 import type { Server } from '../location.ts';
@@ -16,6 +17,8 @@ export interface AddressConf {
   readonly http2: boolean;
   /** How the address is printed, for the log. */
   readonly text: string;
+  /** The local end of its connections, where that is one address; undefined: the socket has to be asked. */
+  readonly local: EndName | undefined;
   /** `listen ... ssl`. */
   readonly tls: boolean;
 }

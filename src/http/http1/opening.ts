@@ -87,20 +87,20 @@ export class Opening implements ConnectionHandler {
       client.giveUp();
       return;
     }
-    const { rest } = greeting;
+    const { rest, restLength } = greeting;
     const { tls, http2, fallback } = client.address;
     if (found === HANDSHAKE) {
-      this.#startTls(greeting.host, rest);
+      this.#startTls(greeting.host, rest, restLength);
     } else if (!tls && (http2 || fallback.http2)) {
       this.#stage = WAITING_FOR_PREFACE;
-      if (rest.length > 0) this.#testPreface(rest);
+      if (restLength > 0) this.#testPreface(rest.subarray(0, restLength));
     } else {
-      client.begin(rest, rest.length);
+      client.begin(rest, restLength);
     }
   }
 
-  /** The handshake, with what the server offers that the client asks for by `name`. */
-  #startTls(name: string, hello: Buffer): void {
+  /** The handshake, with what the server offers that the client asks for by `name`; `hello` has begun it. */
+  #startTls(name: string, hello: Buffer, length: number): void {
     const { client } = this;
     const { names, fallback, http2 } = client.address;
     const named = name === '' ? undefined : names.findForName(name);
@@ -115,7 +115,6 @@ export class Opening implements ConnectionHandler {
     const connection = startTls(
       client.connection,
       {
-        hello,
         fallback: fallback.tls,
         server: server.tls,
         alpn: server.http2 || http2 ? http2Alpn() : http1Alpn(),
@@ -128,7 +127,7 @@ export class Opening implements ConnectionHandler {
     client.tls = connection;
     this.#stage = SHAKING;
     connection.timer.start(server.location.core.client_header_timeout);
-    connection.start();
+    connection.start(hello, length);
   }
 
   /** The handshake is done. */

@@ -71,5 +71,7 @@ const SILENT: ConnectionHandler = {
 /** When the connection has been closed by us or the peer. */
 export const gone = async (peer: PeerConnection): Promise<void> => {
   if (peer.connection.closed) return;
-  await new Promise<void>((resolve) => peer.connection.socket.on('close', () => resolve()));
+  await new Promise<void>((resolve) => {
+    peer.connection.release = resolve;
+  });
 };

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { type KeepaliveConf, KeepalivePool } from '../../../src/upstream/pool.ts';
 import { Backend, fine, gone } from './peer-connections.ts';
@@ -84,7 +83,7 @@ describe('the keepalive pool', () => {
     const pool = new KeepalivePool({ ...conf, timeout: 20 });
     const a = await backend.connect();
     pool.park(a, fine);
-    await once(a.connection.socket, 'close');
+    await gone(a);
     assert.equal(pool.count, 0);
   });
 
