@@ -22,6 +22,7 @@ if (!existsSync(join(root, 'dist/test/kit'))) {
   console.error('not built yet: run "npm run build"');
   process.exit(1);
 }
+const { Certificates } = await kit('certificates.js');
 const { Rig } = await kit('rig.js');
 const { freePorts } = await kit('ports.js');
 const { findTool } = await kit('tools.js');
@@ -48,6 +49,8 @@ const pinned = findTool('taskset') !== undefined && availableParallelism() > 1;
 const onCpu = (cpu) => (pinned ? ['taskset', '-c', String(cpu)] : []);
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const TICK_US = 10_000;
+/** What each program listens on. */
+const PORTS = ['http', 'http2', 'tls', 'tls12'];
 
 const rig = new Rig();
 
@@ -85,14 +88,15 @@ async function startBackend(port) {
 
 async function measure(subject, scenario, time) {
   const before = cpuTicks(subject.pid);
-  const port = scenario.streams === undefined ? subject.port : subject.http2;
-  const { requests, failed } = await load(`http://127.0.0.1:${port}${scenario.path}`, {
+  const { port = 'http', path, headers = [] } = scenario;
+  const scheme = port.startsWith('tls') ? 'https' : 'http';
+  const { requests, failed } = await load(`${scheme}://127.0.0.1:${subject.ports[port]}${path}`, {
     wrk,
     h2load,
     connections: scenario.connections,
     streams: scenario.streams,
     seconds: time,
-    headers: [],
+    headers,
     pin: onCpu(1),
   });
   const us = ((cpuTicks(subject.pid) - before) * TICK_US) / requests;
@@ -104,7 +108,8 @@ async function main() {
   mkdirSync(join(rig.dir, 'logs'));
   writeFileSync(join(rig.dir, 'www/1k'), 'x'.repeat(1024));
   writeFileSync(join(rig.dir, 'www/1m'), 'x'.repeat(1 << 20));
-  const [backend, ...ports] = await freePorts(5);
+  new Certificates(rig.dir).make('bench');
+  const [backend, ...free] = await freePorts(1 + 2 * PORTS.length);
   await startBackend(backend);
   const hasFastcgi = findTool('cc') !== undefined && existsSync('/usr/include/fcgiapp.h');
   const fastcgi = hasFastcgi ? await startResponder(rig, { threads: 64 }) : 0;
@@ -112,10 +117,9 @@ async function main() {
   const subjects = [];
   const binaries = { ...(nginx === undefined ? {} : { nginx }), sluice: resolve(values.binary) };
   for (const [name, binary] of Object.entries(binaries)) {
-    const port = ports[subjects.length];
-    const http2 = ports[subjects.length + 2];
-    const text = proxyConf({ dir: rig.dir, name, port, http2, backend, fastcgi });
-    subjects.push({ name, port, http2, pid: await start(name, binary, text, port, 0) });
+    const ports = Object.fromEntries(PORTS.map((port) => [port, free.pop()]));
+    const text = proxyConf({ dir: rig.dir, name, ports, backend, fastcgi });
+    subjects.push({ name, ports, pid: await start(name, binary, text, ports.http, 0) });
   }
 
   const only = values.only?.split(',');
@@ -123,8 +127,10 @@ async function main() {
   let failures = 0;
   console.log(`${'scenario'.padEnd(20)}${'us of CPU a request'.padEnd(30)}ratio    requests/s`);
   for (const scenario of SCENARIOS) {
-    const missing = { fastcgi: !hasFastcgi, h2load: h2load === undefined }[scenario.needs] === true;
-    if ((only !== undefined && !only.includes(scenario.name)) || missing) {
+    const missing = { fastcgi: !hasFastcgi, wrk: wrk === undefined, h2load: h2load === undefined }[
+      scenario.needs
+    ];
+    if ((only !== undefined && !only.includes(scenario.name)) || missing === true) {
       continue;
     }
     const runs = new Map(subjects.map(({ name }) => [name, []]));

@@ -35,13 +35,19 @@ http {
 `;
 
 /** The configuration of a proxy under test. */
-export const proxyConf = ({ dir, name, port, http2, backend, fastcgi }) => `${head(dir, name)}
+export const proxyConf = ({ dir, name, ports, backend, fastcgi }) => `${head(dir, name)}
   upstream pool { server 127.0.0.1:${backend}; keepalive 64; keepalive_requests 100000000; }
   upstream fastcgi { server 127.0.0.1:${fastcgi || 9}; keepalive 64; keepalive_requests 100000000; }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${ports.http} backlog=4096;
     # The old form, which an nginx before 1.25.1 has too.
-    listen 127.0.0.1:${http2} http2 backlog=4096;
+    listen 127.0.0.1:${ports.http2} http2 backlog=4096;
+    listen 127.0.0.1:${ports.tls} ssl backlog=4096;
+    ssl_certificate ${dir}/bench.pem;
+    ssl_certificate_key ${dir}/bench.key;
+    # Said in full: an nginx before 1.23.4 does not speak TLS 1.3 by itself, which costs more than 1.2.
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_tickets off;
     # Said in full, so that an nginx before 1.29.7 uses its pool too.
     location / { proxy_pass http://pool; proxy_http_version 1.1; proxy_set_header Connection ""; }
     location /plain { proxy_pass http://127.0.0.1:${backend}; proxy_http_version 1.0; }
@@ -52,6 +58,14 @@ export const proxyConf = ({ dir, name, port, http2, backend, fastcgi }) => `${he
       fastcgi_keep_conn on;
       ${PARAMS.map((each) => `fastcgi_param ${each};`).join('\n      ')}
     }
+  }
+  server {
+    listen 127.0.0.1:${ports.tls12} ssl backlog=4096;
+    ssl_certificate ${dir}/bench.pem;
+    ssl_certificate_key ${dir}/bench.key;
+    ssl_protocols TLSv1.2;
+    ssl_session_tickets off;
+    location = /return { return 200 "ok\\n"; }
   }
 }
 `;
@@ -66,7 +80,12 @@ export const backendConf = ({ dir, port }) => `${head(dir, 'backend')}
 }
 `;
 
-/** Name, path, how many connections send the requests, and with how many HTTP/2 streams at a time. */
+const CLOSE = ['Connection: close'];
+
+/**
+ * Name, path, how many connections send the requests, with how many HTTP/2 streams at a time, with which header lines,
+ * to which of the ports (`http` when it does not say).
+ */
 export const SCENARIOS = [
   { name: 'proxy-keepalive', path: '/', connections: 32 },
   { name: 'proxy-no-keepalive', path: '/plain', connections: 32 },
@@ -74,7 +93,11 @@ export const SCENARIOS = [
   { name: 'return-200', path: '/return', connections: 32 },
   { name: 'static', path: '/files/1k', connections: 32 },
   { name: 'fastcgi', path: '/fastcgi?a=1', connections: 32, needs: 'fastcgi' },
-  { name: 'h2-return-200', path: '/return', connections: 8, streams: 10, needs: 'h2load' },
-  { name: 'h2-proxy', path: '/', connections: 8, streams: 10, needs: 'h2load' },
-  { name: 'h2-static', path: '/files/1k', connections: 8, streams: 10, needs: 'h2load' },
+  { name: 'close-200', path: '/return', connections: 16, headers: CLOSE, needs: 'wrk' },
+  { name: 'tls-keepalive', path: '/', connections: 32, port: 'tls', needs: 'wrk' },
+  { name: 'tls13-handshake', path: '/return', connections: 16, headers: CLOSE, port: 'tls', needs: 'wrk' },
+  { name: 'tls12-handshake', path: '/return', connections: 16, headers: CLOSE, port: 'tls12', needs: 'wrk' },
+  { name: 'h2-return-200', path: '/return', connections: 8, streams: 10, port: 'http2', needs: 'h2load' },
+  { name: 'h2-proxy', path: '/', connections: 8, streams: 10, port: 'http2', needs: 'h2load' },
+  { name: 'h2-static', path: '/files/1k', connections: 8, streams: 10, port: 'http2', needs: 'h2load' },
 ];
