@@ -1,4 +1,4 @@
-/** `ssl_verify_client`: what a request needs of its client's certificate. */
+/** What a request on a TLS port needs: TLS, and of its client's certificate what `ssl_verify_client` says. */
 import { INFO } from '../log/levels.ts';
 import type { TlsConnection } from '../tls/connection.ts';
 import { openssl } from '../tls/openssl.ts';
@@ -19,6 +19,14 @@ const refuse = (request: Request, connection: TlsConnection, status: number, rea
   if (status !== 421) connection.forgetSession();
   logRequest(request, INFO, `${reason} while reading client request headers`);
   finalize(request, status);
+  return true;
+};
+
+/** Ends a request that came without TLS to a port that speaks it. */
+export const refusedWithoutTls = (request: Request): true => {
+  const action = 'while reading client request headers';
+  logRequest(request, INFO, `client sent plain HTTP request to HTTPS port ${action}`);
+  finalize(request, 497);
   return true;
 };
 

@@ -32,20 +32,13 @@ export interface OpeningClient extends ClientFacts {
   /** A request that only variables in certificates are worked out for. */
   certificateRequest(server: Server): Request;
   log(level: number, message: string): void;
+  logTls(level: number, reason: string, action: string): void;
   /** HTTP/1 begins with these bytes, or with the next. */
   begin(bytes: Buffer, length: number): void;
   /** It comes to nothing. */
-  giveUp(): void;
+  close(): void;
   onClose(): void;
 }
-
-/** Logs what TLS has to say about a client. */
-export const logTls = (client: OpeningClient, level: number, reason: string, action: string): void => {
-  const log = client.debugLog ?? client.server.location.errorLog;
-  if (log.level < level) return;
-  const message = `${reason} while ${action}, client: ${client.remoteAddress}, server: ${client.address.text}`;
-  log.write(level, message, client.number);
-};
 
 export class Opening implements ConnectionHandler {
   #stage: number;
@@ -84,7 +77,7 @@ export class Opening implements ConnectionHandler {
     if (found === BROKEN) {
       const { reason } = greeting;
       if (reason !== '') client.log(ERROR, `${reason} while reading PROXY protocol`);
-      client.giveUp();
+      client.close();
       return;
     }
     const { rest, restLength } = greeting;
@@ -157,12 +150,12 @@ export class Opening implements ConnectionHandler {
     const greeting = this.#stage === GREETING ? this.#greeting : undefined;
     if (greeting?.inHandshake) {
       const reason = greeting.begun ? 'peer closed connection in SSL handshake' : 'client closed connection';
-      logTls(client, INFO, reason, 'SSL handshaking');
+      client.logTls(INFO, reason, 'SSL handshaking');
     } else {
       const action = greeting ? 'reading PROXY protocol' : 'waiting for request';
       client.log(INFO, `client closed connection while ${action}`);
     }
-    client.giveUp();
+    client.close();
   }
 
   onTimeout(): void {
@@ -171,12 +164,12 @@ export class Opening implements ConnectionHandler {
     // Said once: the close that follows says no more.
     this.#stage = GREETING;
     if (stage === SHAKING || (stage === GREETING && this.#greeting?.inHandshake)) {
-      logTls(client, INFO, TIMED_OUT, 'SSL handshaking');
+      client.logTls(INFO, TIMED_OUT, 'SSL handshaking');
     } else {
       const action = stage === GREETING ? 'reading PROXY protocol' : 'waiting for request';
       client.log(INFO, `${TIMED_OUT} while ${action}`);
     }
-    client.giveUp();
+    client.close();
   }
 
   onDrain(): void {}
@@ -188,7 +181,7 @@ export class Opening implements ConnectionHandler {
         text: 'peer closed connection in SSL handshake',
         level: INFO,
       };
-      logTls(client, level, text, 'SSL handshaking');
+      client.logTls(level, text, 'SSL handshaking');
     }
     client.onClose();
   }
