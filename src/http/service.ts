@@ -181,7 +181,10 @@ export class HttpService implements Service, ClientHost {
     const conf = (local === undefined ? undefined : socket.byAddress.get(local)) ?? socket.fallback;
     const client = new Client(this, conf);
     this.#clients.add(client);
-    client.start(accepted(handle, client));
+    const connection = accepted(handle, client);
+    client.start(connection);
+    // Reset before it was accepted: nobody knows any more whose it was, least of all those who allow `unix:`.
+    if (client.unix && socket.spec.family !== 'unix') connection.destroy();
   }
 
   gone(client: Served): void {

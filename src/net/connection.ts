@@ -8,7 +8,7 @@ import { type EndName, handles, type StreamHandle, type SystemError } from './ha
 import { NodeSocket } from './node-socket.ts';
 import { Socket } from './socket.ts';
 import { freeze, monotonic, Timer, type TimerOwner } from './timers.ts';
-import { type ConnectTo, READ_SIZE, shared, type Wire, type WireOwner } from './wire.ts';
+import { type ConnectTo, READ_SIZE, shared, type Wire, type WireOwner, WRITE_AHEAD } from './wire.ts';
 
 export { type ConnectTo, READ_SIZE, type StreamHandle, type SystemError };
 
@@ -47,7 +47,7 @@ export class Connection implements TimerOwner, WireOwner {
   received = 0;
   /** Bytes written so far, queued ones included. */
   sent = 0;
-  /** A write has said false, and `onDrain` has not come yet. */
+  /** A write has said false, and neither `onDrain` nor `onClose` has come yet. */
   blocked = false;
   paused = false;
   /** The peer has sent its last byte. */
@@ -138,10 +138,15 @@ export class Connection implements TimerOwner, WireOwner {
     return this.socket.unsent;
   }
 
+  /** Whoever produces what is written is to stop: `onDrain` follows, or `onClose`. */
+  get congested(): boolean {
+    return this.blocked && (this.queued >= WRITE_AHEAD || this.socket.destroyed);
+  }
+
   /** What is written until this read is dealt with ends the connection, as far as is known: it may leave in one piece. */
   gather(): void {}
 
-  /** Writes text, one byte a character. False: more is queued than is good, wait for `onDrain`. */
+  /** Writes text, one byte a character. False: more is queued than is good, wait for `onDrain`, or it is closed. */
   writeText(text: string): boolean {
     this.sent += text.length;
     return this.socket.writeText(text) || this.#block();

@@ -13,9 +13,10 @@ export interface HandleOwner {
   connected(status: number): void;
   /** A write of that length is over. */
   written(length: number, status: number): void;
-  /** The caller of a write wants to know that it is over. */
-  told(): void;
-  shut(status: number): void;
+  /** The same, of a write whose caller wants to know. */
+  writtenAndTold(length: number, status: number): void;
+  /** A shutdown is over. */
+  shut(): void;
 }
 
 /** A request that goes on after its call: a write that the system has not taken at once, a shutdown, a connect. */

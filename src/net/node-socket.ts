@@ -10,6 +10,8 @@ export class NodeSocket implements Wire {
   readonly #socket: net.Socket;
   #error: SystemError | undefined = undefined;
   #paused = false;
+  /** Writes that their caller is told of in any case. */
+  #telling = 0;
 
   /** `made`: what the socket is made on. */
   constructor(made: {
@@ -26,7 +28,9 @@ export class NodeSocket implements Wire {
     };
     const socket = new net.Socket({ ...OPTIONS, ...made, onread } as net.SocketConstructorOpts);
     socket.on('end', () => this.owner?.onPeerEnd());
-    socket.on('drain', () => this.owner?.onDrained());
+    socket.on('drain', () => {
+      if (this.#telling === 0) this.owner?.onDrained();
+    });
     socket.on('connect', () => this.owner?.onConnected());
     socket.on('error', (error) => {
       this.#error = error;
@@ -58,7 +62,7 @@ export class NodeSocket implements Wire {
     return this.#socket.destroyed;
   }
 
-  get #handle(): { readonly fd?: number; readonly writeQueueSize?: number } | null {
+  get #handle(): Partial<Pick<StreamHandle, 'fd' | 'writeQueueSize' | 'reset'>> | null {
     return Reflect.get(this.#socket, '_handle');
   }
 
@@ -92,7 +96,11 @@ export class NodeSocket implements Wire {
   }
 
   writeAndTell(bytes: Uint8Array): void {
-    this.#socket.write(bytes, () => this.owner?.onWritten());
+    this.#telling++;
+    this.#socket.write(bytes, () => {
+      this.#telling--;
+      if (!this.destroyed) this.owner?.onWritten();
+    });
   }
 
   cork(): void {
@@ -126,7 +134,9 @@ export class NodeSocket implements Wire {
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
+    // Node throws where there can be no reset, as of unix sockets.
+    if (this.#handle?.reset) this.#socket.resetAndDestroy();
+    else this.destroy();
   }
 
   setKeepAlive(): void {

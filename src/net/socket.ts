@@ -149,13 +149,14 @@ export class Socket implements Wire, HandleOwner {
     this.#handle?.setNoDelay?.(true);
     this.start();
     this.owner?.onConnected();
+    if (this.#side === SHUTTING) this.#shutDown();
   }
 
   // ---- writing
 
   writeText(text: string): boolean {
     const handle = this.#handle;
-    if (!handle || this.#side !== WRITABLE) return true;
+    if (!handle || this.#side !== WRITABLE) return !this.destroyed;
     if (this.#corks > 0) return this.#gather(text, 'latin1');
     request ??= newRequest();
     return this.#wrote(handle.writeLatin1String(request, text), request, text.length, undefined);
@@ -163,7 +164,7 @@ export class Socket implements Wire, HandleOwner {
 
   writeBytes(bytes: Uint8Array): boolean {
     const handle = this.#handle;
-    if (!handle || this.#side !== WRITABLE || bytes.length === 0) return true;
+    if (!handle || this.#side !== WRITABLE || bytes.length === 0) return !this.destroyed;
     if (this.#corks > 0) return this.#gather(bytes, 'buffer');
     request ??= newRequest();
     return this.#wrote(handle.writeBuffer(request, bytes), request, bytes.length, bytes);
@@ -171,7 +172,7 @@ export class Socket implements Wire, HandleOwner {
 
   writeBoth(text: string, bytes: Uint8Array): boolean {
     const handle = this.#handle;
-    if (!handle || this.#side !== WRITABLE) return true;
+    if (!handle || this.#side !== WRITABLE) return !this.destroyed;
     if (this.#corks > 0) {
       this.#gather(text, 'latin1');
       return this.#gather(bytes, 'buffer');
@@ -197,7 +198,7 @@ export class Socket implements Wire, HandleOwner {
   #wrote(error: number, used: HandleRequest, length: number, bytes: unknown): boolean {
     if (error !== 0) {
       this.destroy(systemError('write', error));
-      return true;
+      return false;
     }
     if (state[LAST_WRITE_WAS_ASYNC] !== 0) {
       if (used === request) request = undefined;
@@ -214,14 +215,21 @@ export class Socket implements Wire, HandleOwner {
 
   /** A write that went on is over. */
   written(length: number, status: number): void {
+    if (this.#over(length, status)) this.tellDrained();
+  }
+
+  writtenAndTold(length: number, status: number): void {
+    if (!this.#over(length, status)) return;
+    // Told once, whatever the length.
+    if (this.queued === 0) this.#full = false;
+    this.told();
+  }
+
+  /** False: nothing more is to be said about it. */
+  #over(length: number, status: number): boolean {
     this.queued -= length;
-    if (this.destroyed) return;
-    if (status < 0) {
-      this.destroy(systemError('write', status));
-    } else if (this.#full && this.queued === 0) {
-      this.#full = false;
-      this.owner?.onDrained();
-    }
+    if (status < 0) this.destroy(systemError('write', status));
+    return !this.destroyed;
   }
 
   told(): void {
@@ -266,25 +274,28 @@ export class Socket implements Wire, HandleOwner {
   // ---- its end
 
   end(): void {
-    const handle = this.#handle;
-    if (!handle || this.#side !== WRITABLE) return;
+    if (this.#side !== WRITABLE) return;
     this.#corks = 0;
     this.uncork();
     this.#side = SHUTTING;
+    if (!this.#connecting) this.#shutDown();
+  }
+
+  #shutDown(): void {
+    const handle = this.#handle;
+    if (!handle) return;
     const shutdown = new (parts().Shutdown)();
     shutdown.oncomplete = shut;
     shutdown.owner = this;
     const result = handle.shutdown(shutdown);
-    if (result === 1 || result === UV_ENOTCONN) this.shut(0);
+    if (result === 1 || result === UV_ENOTCONN) this.shut();
     else if (result !== 0) this.destroy(systemError('shutdown', result));
   }
 
-  /** Our side is shut. */
-  shut(status: number): void {
-    if (this.destroyed) return;
+  /** Our side is shut. What may have failed of it, as on a connection that was reset, is said by the next read. */
+  shut(): void {
     this.#side = SHUT;
-    if (status < 0) this.destroy(systemError('shutdown', status));
-    else if (this.#peerEnded || this.#destroyAtEnd) this.destroy();
+    if (this.#peerEnded || this.#destroyAtEnd) this.destroy();
   }
 
   endAndDestroy(): void {
@@ -348,14 +359,13 @@ function written(this: HandleRequest, status: number): void {
   this.owner?.written(this.length ?? 0, status);
 }
 function writtenAndTold(this: HandleRequest, status: number): void {
-  this.owner?.written(this.length ?? 0, status);
-  this.owner?.told();
+  this.owner?.writtenAndTold(this.length ?? 0, status);
 }
 function connected(this: HandleRequest, status: number): void {
   this.owner?.connected(status);
 }
-function shut(this: HandleRequest, status: number): void {
-  this.owner?.shut(status);
+function shut(this: HandleRequest): void {
+  this.owner?.shut();
 }
 const tellClosed = (): void => {
   const sockets = closing;

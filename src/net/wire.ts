@@ -4,7 +4,7 @@ import type { EndName, SystemError } from './handle.ts';
 /** Every socket reads into this. What is told of it is told at once, so one is enough for the process. */
 export const READ_SIZE = 65536;
 export const shared: Buffer = Buffer.allocUnsafeSlow(READ_SIZE);
-/** Bytes that may be queued on a socket before a write says false. */
+/** Bytes that may be queued on a socket before a write says false; more is too much for whoever produces them. */
 export const WRITE_AHEAD = 131072;
 
 /** Who is told what happens to a socket. */
@@ -32,7 +32,10 @@ export interface Wire {
   readonly queued: number;
   /** The same to the byte: it falls while a slow peer reads. */
   readonly unsent: number;
-  /** Writes text, one byte a character. False: more is queued than is good, `onDrained` follows. */
+  /**
+   * Writes text, one byte a character. False: more is queued than is good, and `onDrained` follows; or the socket is
+   * closed, and `onClosed` does.
+   */
   writeText(text: string): boolean;
   /** Writes bytes, which must stay as they are for as long as `queued` is not 0. */
   writeBytes(bytes: Uint8Array): boolean;

@@ -83,6 +83,7 @@ export class TlsConnection extends TlsStream implements Party {
     ssl.SSL_clear_options(this.ssl, ssl.SSL_get_options(this.ssl));
     ssl.SSL_set_options(this.ssl, ssl.SSL_CTX_get_options(at));
     ssl.SSL_set_options(this.ssl, OP_NO_RENEGOTIATION);
+    ssl.SSL_set_num_tickets(this.ssl, ssl.SSL_CTX_get_num_tickets(at));
   }
 
   // ---- what the callbacks ask

@@ -223,7 +223,8 @@ export abstract class TlsStream extends Connection {
   }
 
   #write(source: number | Uint8Array, length: number): boolean {
-    if (length === 0 || this.#unwritable) return !this.blocked;
+    if (length === 0) return !this.blocked;
+    if (this.#unwritable) return this.#wait();
     this.sent += length;
     const { out } = this;
     const error = this.state === EARLY ? out.writeEarly(source, length) : out.write(source, length);
@@ -234,7 +235,13 @@ export abstract class TlsStream extends Connection {
     this.state = GONE;
     // As for any socket, those above hear of it later.
     this.destroy();
-    return true;
+    return this.#wait();
+  }
+
+  /** What a write says that came to nothing: nobody is to write on and on to a socket that is gone. */
+  #wait(): boolean {
+    if (this.socket.destroyed) this.blocked = true;
+    return !this.blocked;
   }
 
   /** close_notify: the peer can tell the end from a cut. */

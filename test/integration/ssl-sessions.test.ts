@@ -113,6 +113,29 @@ test('sessions end by ssl_session_timeout, and without cache and tickets there a
   assert.equal((await resume(proxy, none, TLS12, 1))[0], '.');
 });
 
+test('each server says by itself whether its sessions have tickets', async (t) => {
+  const rig = rigFor(t);
+  new Certificates(rig.dir).make('a');
+  const named = (port: string, name: string, tickets: string): string =>
+    `server { listen 127.0.0.1:%port:${port}% ssl; server_name ${name}; ssl_session_tickets ${tickets};
+      location / { return 200 "$ssl_session_reused"; } }`;
+  const proxy = await startProxy(rig, {
+    http: `access_log off; ssl_certificate a.pem; ssl_certificate_key a.key;
+      ${named('first', 'one', 'off')} ${named('first', 'two', 'on')}
+      ${named('second', 'one', 'on')} ${named('second', 'two', 'off')}`,
+  });
+  for (const [port, servername, mark] of [
+    ['first', 'two', 'r'],
+    ['second', 'one', 'r'],
+  ] as const) {
+    for (const version of [TLS12, TLS13]) {
+      const options = { ...version, servername };
+      const session = await sessionOf(proxy.port(port), options);
+      assert.equal(await getTls(proxy.port(port), '/', { ...options, session }), mark);
+    }
+  }
+});
+
 test('a reload takes renewed certificates, and what has begun ends by the old ones', async (t) => {
   const rig = rigFor(t);
   const certificates = new Certificates(rig.dir);

@@ -6,8 +6,6 @@ import { type Data, LAST, OWNED } from '../output.ts';
 import type { Request } from '../request.ts';
 import { headText } from '../write-head.ts';
 
-/** Queued bytes from which on a producer is asked to stop. */
-const CONGESTED = 131072;
 /** A body piece up to this size joins the head in one string; larger ones go beside it. */
 const JOIN = 16384;
 
@@ -48,8 +46,7 @@ export class ReplyWriter implements TimerOwner {
   }
 
   get congested(): boolean {
-    const { connection } = this.owner;
-    return connection.blocked && connection.queued >= CONGESTED;
+    return this.owner.connection.congested;
   }
 
   writeHead(request: Request): void {

@@ -6,9 +6,6 @@ import { FrameWriter } from './frame-writer.ts';
 import { DEFAULT_FRAME_SIZE, DEFAULT_WINDOW } from './frames.ts';
 import { NO_TABLE } from './hpack-encoder.ts';
 
-/** Queued bytes from which on nothing more of bodies is sent. */
-const CONGESTED = 131072;
-
 export class SendSide {
   readonly writer: FrameWriter;
   /** Bytes of bodies that the client takes on the whole connection. */
@@ -32,8 +29,7 @@ export class SendSide {
 
   /** The connection takes nothing more for now. */
   get blocked(): boolean {
-    const { connection } = this;
-    return connection.blocked && connection.queued >= CONGESTED;
+    return this.connection.congested;
   }
 
   /** `http2_chunk_size`. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Connection, type ConnectionHandler, handleOf } from '../../../src/net/connection.ts';
@@ -182,6 +185,18 @@ for (const kind of KINDS) {
       connection.destroy();
     });
 
+    it('tells of a long write once', async () => {
+      const { connection, handler, client } = await pair();
+      let drained = 0;
+      handler.on('drain', () => drained++);
+      connection.writeAndTell(Buffer.alloc(10_000_000, 'x'));
+      client.resume();
+      await handler.drained;
+      await nextTurn();
+      assert.equal(drained, 1);
+      connection.destroy();
+    });
+
     it('sees the end of a connection whose other side is gone', async () => {
       const { connection, handler, client } = await pair();
       connection.pause();
@@ -201,6 +216,22 @@ for (const kind of KINDS) {
       assert.ok((error.errno ?? 0) < 0);
       connection.writeText('3');
       assert.equal(connection.error, error);
+    });
+
+    it('says to whoever writes on and on that it is gone', async () => {
+      const { connection, handler, client } = await pair();
+      connection.pause();
+      client.resetAndDestroy();
+      await once(client, 'close');
+      const piece = Buffer.alloc(65536);
+      let pieces = 0;
+      while (!connection.congested && pieces < 1000) {
+        connection.writeBytes(piece);
+        pieces++;
+      }
+      assert.ok(pieces < 1000);
+      await handler.closed;
+      assert.equal(connection.writeText('x'), false);
     });
 
     it('names the error of a reset by the peer', async () => {
@@ -287,6 +318,37 @@ for (const kind of KINDS) {
       assert.equal(handler.text, 'reply');
       connection.destroy();
       await handler.closed;
+    });
+
+    it('ends behind what it was told before it was connected', async () => {
+      const { port } = server.address() as AddressInfo;
+      const coming = once(server, 'connection') as Promise<[net.Socket]>;
+      const { connection, handler } = connecting({ host: '127.0.0.1', port });
+      connection.writeText('all');
+      connection.end();
+      const [socket] = await coming;
+      socket.resume();
+      assert.equal(await received(socket), 'all');
+      assert.equal(connection.closed, false);
+      socket.end();
+      await handler.closed;
+      assert.equal(connection.error, undefined);
+    });
+
+    it('closes a unix socket where it should reset it', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'sluice-socket-'));
+      const path = join(folder, 's');
+      const listening = net.createServer().listen(path);
+      await once(listening, 'listening');
+      const coming = once(listening, 'connection') as Promise<[net.Socket]>;
+      const { connection, handler } = connecting({ path });
+      await handler.connected;
+      const [socket] = await coming;
+      connection.reset();
+      await handler.closed;
+      socket.destroy();
+      listening.close();
+      rmSync(folder, { recursive: true });
     });
 
     const FAILURES: readonly (readonly [what: string, to: ConnectTo, syscall: string, code: string])[] = [
