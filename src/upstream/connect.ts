@@ -1,6 +1,6 @@
 /** The beginning of attempts and what may happen to their connections. */
 
-import { CRIT, ERROR, INFO } from '../log/levels.ts';
+import { ALERT, CRIT, ERROR, INFO } from '../log/levels.ts';
 import { type Connection, connect as connectSocket } from '../net/connection.ts';
 import { monotonic } from '../net/timers.ts';
 import { errnoText, errorText } from '../platform/errno.ts';
@@ -227,6 +227,9 @@ const COMMON = new Set([
 ]);
 const LATER = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH']);
 
+/** There is no socket to connect with: another peer would be no better. */
+const NO_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
+
 /** An address to connect from that has a port of its own. */
 const WITH_PORT = /^(?:[\d.]+|\[.+\]):[1-9]\d*$/;
 const EADDRINUSE = 98;
@@ -239,6 +242,11 @@ const connectFailed = (u: Upstream, error: Connection['error']): void => {
   const portTaken = code === 'EADDRNOTAVAIL' && WITH_PORT.test(from);
   if (error?.syscall === 'bind' || portTaken) {
     u.log(CRIT, `bind(${from}) failed (${portTaken ? errnoText(EADDRINUSE) : errorText(error)})`);
+    finalizeUpstream(u, 500);
+    return;
+  }
+  if (NO_DESCRIPTORS.has(code)) {
+    u.log(ALERT, `socket() failed (${errorText(error)})`);
     finalizeUpstream(u, 500);
     return;
   }
