@@ -7,6 +7,9 @@ import { ALERT, CRIT } from '../log/levels.ts';
 import type { LogRegistry } from '../log/registry.ts';
 import { accepted, handleOf, localAddressOf, type StreamHandle, takeHandles } from '../net/connection.ts';
 import type { EndName } from '../net/handle.ts';
+import { errnoText } from '../platform/errno.ts';
+import { libcAvailable } from '../platform/libc.ts';
+import { getLimit } from '../platform/process-calls.ts';
 import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
 import { eventsKey } from '../process/events-module.ts';
@@ -21,6 +24,8 @@ import { http2Rules, speaksHttp2 } from './modules/http2.ts';
 import { sslModule } from './modules/ssl.ts';
 import { isServerName, type ServerName, ServerNames } from './server-names.ts';
 import { makeTempFolders } from './temp-folders.ts';
+
+const EMFILE = 24;
 
 /** One listening socket, and the addresses that come in on it. */
 interface Socket {
@@ -118,6 +123,8 @@ export class HttpService implements Service, ClientHost {
   readonly #servers: net.Server[] = [];
   readonly #clients = new Set<Served>();
   #connections = 0;
+  /** The highest that this process may have; the lowest free one is always the next. */
+  #lastDescriptor = Number.POSITIVE_INFINITY;
   #drained: (() => void) | undefined = undefined;
   readonly #debug: DebugConnections | undefined;
   #logs: LogRegistry | undefined = undefined;
@@ -155,6 +162,7 @@ export class HttpService implements Service, ClientHost {
   }
 
   open(fds: ReadonlyMap<string, number>): void {
+    if (libcAvailable()) this.#lastDescriptor = getLimit('RLIMIT_NOFILE').soft - 1;
     for (const socket of this.#sockets) {
       const fd = fds.get(socket.spec.key);
       if (fd === undefined) throw new Error(`no descriptor for ${socket.spec.key}`);
@@ -172,6 +180,8 @@ export class HttpService implements Service, ClientHost {
   }
 
   #accept(socket: Socket, handle: StreamHandle): void {
+    // With no descriptor left libuv closes the connections that come next, and tells nobody.
+    if (handle.fd === this.#lastDescriptor) this.log.write(CRIT, `accept4() failed (${errnoText(EMFILE)})`);
     if (this.#clients.size >= this.#connections) {
       this.log.write(ALERT, `${this.#connections} worker_connections are not enough`);
       handle.close();

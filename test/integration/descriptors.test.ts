@@ -23,6 +23,7 @@ test('without descriptors upstreams are not connected to, and it serves again wh
   for (let i = 0; i < LIMIT + 6; i++) held.push(await proxy.connect());
   const used = (): number => Math.max(0, ...children(proxy.pid).map(descriptors));
   await until(() => used() >= LIMIT, 'no descriptors to be left');
+  await proxy.logged(/\[crit\] .*accept4\(\) failed \(24: Too many open files\)/);
   const [first] = held;
   assert.ok(first);
   const reply = await first.request('GET /there HTTP/1.1\r\nHost: a\r\n\r\n');
