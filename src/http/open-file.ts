@@ -48,6 +48,28 @@ const absentAtStat = new OpenFailure('ENOENT', ABSENT, 'stat()');
 const HELD_FROM = 65536;
 const NO_THROW = { throwIfNoEntry: false } as const;
 
+/** Since Node 24 a path that leads through a file is no error here either, but nothing. */
+const HIDES_ENOTDIR = ((): boolean => {
+  try {
+    return statSync(`${process.execPath}/-`, NO_THROW) === undefined;
+  } catch {
+    return false;
+  }
+})();
+
+/** What is at a path; undefined for nothing, which costs no error. Throws for everything else, ENOTDIR too. */
+const lookAt = (path: string): Stats | undefined => {
+  const native = nativePath(path);
+  const stat = statSync(native, NO_THROW);
+  if (stat || !HIDES_ENOTDIR) return stat;
+  try {
+    return statSync(native);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+};
+
 /** The failure that the system's error means. */
 export const failureOf = (error: unknown, call: string): OpenFailure => {
   if (!(error instanceof SystemError)) return new OpenFailure(errorCode(error), errorText(error), call);
@@ -96,7 +118,7 @@ class PlainFile implements OpenFile {
 class PlainOpener implements Opener {
   open(_request: Request, path: string): OpenFile | OpenFailure {
     try {
-      const stat = statSync(nativePath(path), NO_THROW);
+      const stat = lookAt(path);
       return stat ? new PlainFile(path, stat) : absentAtOpen;
     } catch (error) {
       return failureOf(error, 'open()');
@@ -105,7 +127,7 @@ class PlainOpener implements Opener {
 
   test(_request: Request, path: string): Stats | OpenFailure {
     try {
-      return statSync(nativePath(path), NO_THROW) ?? absentAtStat;
+      return lookAt(path) ?? absentAtStat;
     } catch (error) {
       return failureOf(error, 'stat()');
     }
