@@ -4,6 +4,7 @@ import { FLUSH, LAST, NOTHING } from '../http/output.ts';
 import { OK, type Verdict } from '../http/verdict.ts';
 import { ERROR } from '../log/levels.ts';
 import { NEXT, PEER_FAILED, PEER_NEXT, PEER_OK, PEER_STALE } from './contract.ts';
+import type { PeerConnection } from './peer-connection.ts';
 import { CLIENT_ACTION, DRAINING, IDLE, nextBit, OVER, statusFor } from './states.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -91,8 +92,14 @@ const intercepted = (u: Upstream): boolean => {
   return true;
 };
 
-/** Lets go of the peer and its connection, which goes back to the pool where it may. */
+/** Lets go of the peer and its connection, which goes back to the pool where it may, and is closed otherwise. */
 export const release = (u: Upstream, state: number): void => {
+  letGo(u, state)?.discard();
+};
+
+/** As `release`, but returns a connection that can't be kept, for the caller to close. */
+export const letGo = (u: Upstream, state: number): PeerConnection | undefined => {
+  let leaving: PeerConnection | undefined;
   const { peer, peerConnection, connection, reply, attempt } = u;
   if (reply) {
     u.reply = undefined;
@@ -111,13 +118,14 @@ export const release = (u: Upstream, state: number): void => {
       const parked = pool ? pool.park(peerConnection, u) : 'there is no pool';
       if (parked !== true) {
         u.debug(() => `free keepalive peer: connection is closed, ${parked}`);
-        peerConnection.discard();
+        leaving = peerConnection;
       }
     }
     u.source?.release(peer, state);
   }
   u.peerConnection = undefined;
   u.connection = undefined;
+  return leaving;
 };
 
 /** Notes how long the attempt took. */

@@ -5,7 +5,7 @@ import { ERROR as CUT, OK } from '../http/verdict.ts';
 import { CRIT, WARN } from '../log/levels.ts';
 import { errorText } from '../platform/errno.ts';
 import { PEER_OK } from './contract.ts';
-import { finalizeUpstream, release, stopClock } from './next.ts';
+import { finalizeUpstream, letGo, stopClock } from './next.ts';
 import { Spool } from './spool.ts';
 import { BODY_ACTION, DRAINING, OVER, PASSING, TUNNELLING } from './states.ts';
 import { tunnelBytes } from './tunnel.ts';
@@ -98,21 +98,29 @@ export const passText = (u: Upstream, text: string, keep: boolean): boolean => {
   if (request.congested || u.cacheable) return false;
   u.keep = keep;
   stopClock(u);
-  release(u, PEER_OK);
+  const leaving = letGo(u, PEER_OK);
   u.action = BODY_ACTION;
   u.phase = OVER;
   stream.writeText(request, text);
   finish(u);
+  leaving?.discard();
   return true;
 };
 
 /** The reply is complete: its connection is free, and the client gets the rest. */
 export const passEnd = (u: Upstream, keep: boolean): void => {
   if (u.phase !== PASSING) return;
-  const { request, spool, pending } = u;
+  const { pending } = u;
   u.keep = keep;
   stopClock(u);
-  release(u, PEER_OK);
+  // The client first: a connection that is not kept is closed behind the last write, as nginx closes it.
+  const leaving = letGo(u, PEER_OK);
+  passRest(u, pending);
+  leaving?.discard();
+};
+
+const passRest = (u: Upstream, pending: Uint8Array | undefined): void => {
+  const { request, spool } = u;
   if (u.cacheable) u.conf.cache?.complete(u);
   if (u.discarding) {
     finalizeUpstream(u, CUT);

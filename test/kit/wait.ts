@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { listening } from './sockets.ts';
 
 /** Resolves once `ready` holds, looking every 5 ms; throws after `ms`. */
-export async function until(ready: () => boolean, what: string, ms = 8000): Promise<void> {
+export async function until(ready: () => boolean | Promise<boolean>, what: string, ms = 8000): Promise<void> {
   const deadline = Date.now() + ms;
-  while (!ready()) {
+  while (!(await ready())) {
     if (Date.now() > deadline) {
       throw new Error(`${what}: not within ${ms} ms`);
     }
