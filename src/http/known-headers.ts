@@ -16,6 +16,13 @@ export interface HostSink {
   chooseServer(request: Request, host: string): number;
 }
 
+/** What the last head of any connection had: a new connection begins with it, since clients are much alike. */
+export const latest: { host: string; valid: ValidHost | undefined; names: readonly HeaderName[] } = {
+  host: '',
+  valid: undefined,
+  names: [],
+};
+
 /** The second line of a header that may come once, against the line at `before`. */
 const duplicate = ({ names, values }: HeadersIn, what: string, before: number): number => {
   const line = (at: number): string => `"${names[at]?.text}: ${values[at]}"`;
@@ -61,8 +68,8 @@ export const noteKnown = (request: Request, known: number, value: string, sink: 
     if (!valid || value !== sink.lastHost) {
       valid = validateHost(value);
       if (!valid) return refuseHeaders(400, 'client sent invalid host header');
-      sink.lastHost = ownText(value);
-      sink.lastValidHost = valid;
+      latest.host = sink.lastHost = ownText(value);
+      latest.valid = sink.lastValidHost = valid;
     }
     if (headers.host !== '') return 0;
     headers.host = valid.host;

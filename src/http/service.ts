@@ -8,7 +8,7 @@ import type { LogRegistry } from '../log/registry.ts';
 import { accepted, handleOf, localAddressOf, type StreamHandle, takeHandles } from '../net/connection.ts';
 import type { EndName } from '../net/handle.ts';
 import { errnoText } from '../platform/errno.ts';
-import { libcAvailable } from '../platform/libc.ts';
+import { libcAvailable, setOption } from '../platform/libc.ts';
 import { getLimit } from '../platform/process-calls.ts';
 import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
@@ -33,7 +33,20 @@ interface Socket {
   readonly fallback: AddressConf;
   /** By local address, where a wildcard socket serves several. */
   readonly byAddress: ReadonlyMap<string, AddressConf>;
+  /** What is accepted must be given TCP_NODELAY: it does not inherit it. */
+  delays: boolean;
 }
+
+/** Gives a listening TCP socket TCP_NODELAY, which what it accepts inherits. False: it can't be. */
+const undelayed = (fd: number): boolean => {
+  if (!libcAvailable()) return false;
+  try {
+    setOption(fd, 'TCP_NODELAY', 1);
+    return true;
+  } catch {
+    return false;
+  }
+};
 
 /** What a server without `server_name` is called. */
 const UNNAMED: readonly ServerName[] = [{ text: '', regex: undefined }];
@@ -107,7 +120,7 @@ const socketsOf = (build: HttpBuild): readonly Socket[] => {
         }
       }
     }
-    sockets.push({ spec: listen.spec, fallback, byAddress });
+    sockets.push({ spec: listen.spec, fallback, byAddress, delays: true });
   }
   return sockets;
 };
@@ -171,6 +184,7 @@ export class HttpService implements Service, ClientHost {
         const handle = handleOf(accept);
         if (handle) this.#accept(socket, handle);
       });
+      socket.delays = !undelayed(fd);
       server.on('error', (error) => this.log.write(CRIT, `accept() failed (${error.message})`));
       // Of a descriptor's options Node reads no backlog.
       server.listen({ fd }, socket.spec.backlog);
@@ -191,7 +205,7 @@ export class HttpService implements Service, ClientHost {
     const conf = (local === undefined ? undefined : socket.byAddress.get(local)) ?? socket.fallback;
     const client = new Client(this, conf);
     this.#clients.add(client);
-    const connection = accepted(handle, client);
+    const connection = accepted(handle, client, socket.delays);
     client.start(connection);
     // Reset before it was accepted: nobody knows any more whose it was, least of all those who allow `unix:`.
     if (client.unix && socket.spec.family !== 'unix') connection.destroy();

@@ -275,9 +275,9 @@ export const localAddressOf = (handle: StreamHandle): string => {
   return name.address ?? '';
 };
 
-/** A connection on an accepted handle. */
-export const accepted = (handle: StreamHandle, handler: ConnectionHandler): Connection => {
-  handle.setNoDelay?.(true);
+/** A connection on an accepted handle. `delays`: it has not inherited TCP_NODELAY. */
+export const accepted = (handle: StreamHandle, handler: ConnectionHandler, delays = true): Connection => {
+  if (delays) handle.setNoDelay?.(true);
   const socket = handles ? new Socket(handle) : NodeSocket.accepted(handle);
   const connection = new Connection(socket, handler, nextNumber());
   connection.bare = true;

@@ -1,4 +1,6 @@
 /** A socket on Node's handle itself. */
+
+import { ipv4PeerName } from '../platform/peer-name.ts';
 import {
   type EndName,
   type HandleOwner,
@@ -340,6 +342,8 @@ export class Socket implements Wire, HandleOwner {
   }
 
   peerName(): EndName {
+    const known = ipv4PeerName(this.descriptor);
+    if (known) return known;
     const name: EndName = {};
     this.#handle?.getpeername?.(name);
     return name;

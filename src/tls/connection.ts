@@ -65,8 +65,10 @@ export class TlsConnection extends TlsStream implements Party {
     this.tickets = context.tickets;
     this.sessionTimeout = context.timeout;
     const { ssl } = this.room;
-    ssl.SSL_set_accept_state(this.ssl);
-    if (context.earlyData) this.state = EARLY;
+    if (context.earlyData) {
+      ssl.SSL_set_accept_state(this.ssl);
+      this.state = EARLY;
+    }
     const chosen = begin.server.context;
     if (chosen && chosen !== context) this.#use(chosen);
     const { fragment } = begin.server;
@@ -119,6 +121,10 @@ export class TlsConnection extends TlsStream implements Party {
 
   protected override enter(): void {
     enter(this);
+  }
+
+  protected override step(): number {
+    return this.room.ssl.SSL_accept(this.ssl);
   }
 
   protected override takeUnopened(bytes: Buffer, length: number): void {

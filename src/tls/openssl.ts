@@ -137,6 +137,7 @@ const SIGNATURES = {
   SSL_SESSION_set1_id_context: ['int', 'ptr', 'bytes', 'int'],
   SSL_SESSION_set_time: ['long', 'ptr', 'long'],
   SSL_SESSION_set_timeout: ['long', 'ptr', 'long'],
+  SSL_accept: ['int', 'ptr'],
   SSL_clear_options: ['options', 'ptr', 'options'],
   SSL_ctrl: ['long', 'ptr', 'int', 'long', 'ptr'],
   SSL_ctrl_bytes: ['long', 'ptr', 'int', 'long', 'bytes'],
@@ -279,7 +280,8 @@ export const callback = (
 };
 
 /** A pointer in memory of ours that the library has filled. */
-export const pointerIn = (bytes: Buffer, offset = 0): number => Number(bytes.readBigUInt64LE(offset));
+export const pointerIn = (bytes: Buffer, offset = 0): number =>
+  bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4) * 2 ** 32;
 
 /** What an `i2d_` function writes of the object at `at`. */
 export const derOf = (

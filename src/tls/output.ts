@@ -18,6 +18,10 @@ export const WANT_WRITE = 3;
 export class TlsOutput {
   /** Writes go to this memory of the library's; 0: to the socket. */
   #memory = 0;
+  /** The most that has been found in it, bytes. */
+  #most = 0;
+  /** Plain bytes written since it was empty. */
+  #put = 0;
   /** What is in memory stays there for now. */
   held = false;
 
@@ -31,17 +35,25 @@ export class TlsOutput {
 
   #toSocket(): void {
     const { ssl } = this.room;
-    this.#memory = 0;
     ssl.SSL_set0_wbio(this.ssl, ssl.BIO_new_socket(this.connection.descriptor, 0));
+    this.close();
+  }
+
+  /** OpenSSL refers to the memory no more. */
+  close(): void {
+    if (this.#memory === 0) return;
+    this.room.giveBack(this.#memory, this.#most);
+    this.#memory = 0;
+    this.#most = 0;
   }
 
   /** From now on OpenSSL writes to memory: the call that wanted to write can be made again. */
   spill(): void {
     if (this.#memory !== 0) throw new Error('memory is never full');
-    const { ssl } = this.room;
-    this.#memory = ssl.BIO_new(ssl.BIO_s_mem());
-    // It goes with the connection, or when another takes its place.
-    ssl.SSL_set0_wbio(this.ssl, this.#memory);
+    const { room } = this;
+    this.#memory = room.memory();
+    this.#put = 0;
+    room.ssl.SSL_set0_wbio(this.ssl, this.#memory);
   }
 
   /** Before a write: straight to the socket again, once that has sent what it had. */
@@ -56,6 +68,7 @@ export class TlsOutput {
   write(source: number | Uint8Array, length: number): number {
     const { ssl } = this.room;
     this.ready();
+    this.#put += length;
     for (;;) {
       const put =
         typeof source === 'number'
@@ -72,6 +85,7 @@ export class TlsOutput {
   writeEarly(source: number | Uint8Array, length: number): number {
     const { ssl, count } = this.room;
     this.ready();
+    this.#put += length;
     for (;;) {
       const put =
         typeof source === 'number'
@@ -100,10 +114,13 @@ export class TlsOutput {
   flush(): boolean {
     const { connection, room } = this;
     if (this.#memory === 0 || connection.closed) return !connection.blocked;
-    const { ssl, count } = room;
-    const length = ssl.BIO_ctrl_bytes(this.#memory, CTRL_INFO, 0, count);
-    if (length <= 0 || (this.held && length < MOST_HELD)) return !connection.blocked;
+    if (this.held && this.#put < MOST_HELD) return !connection.blocked;
+    const { ssl, count, countAt } = room;
     this.held = false;
+    this.#put = 0;
+    const length = ssl.BIO_ctrl(this.#memory, CTRL_INFO, 0, countAt);
+    if (length <= 0) return !connection.blocked;
+    if (length > this.#most) this.#most = length;
     const at = pointerIn(count);
     const { descriptor, socket } = connection;
     const taken =

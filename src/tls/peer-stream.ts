@@ -27,6 +27,10 @@ export class PeerStream extends TlsStream {
     keepSessions(this.#context.sessions, this.#peer);
   }
 
+  protected override step(): number {
+    return this.room.ssl.SSL_do_handshake(this.ssl);
+  }
+
   /** Tells the peer which host is meant (RFC 6066 section 3). False: it is no name for that. */
   nameHost(name: string): boolean {
     return this.room.ssl.SSL_ctrl_bytes(this.ssl, CTRL_SET_HOST_NAME, 0, cText(name)) !== 0;

@@ -6,6 +6,11 @@ import { addressOf, type OpenSsl, openssl } from './openssl.ts';
 export const LARGEST_RECORD = 16384;
 
 const CTRL_RESET = 1;
+const CTRL_PENDING = 10;
+/** So many memories wait to be used again. */
+const MOST_IDLE = 64;
+/** One that has held more is not kept. */
+const LARGEST_KEPT = 32768;
 
 export class Room {
   readonly ssl: OpenSsl = openssl();
@@ -20,10 +25,14 @@ export class Room {
   readonly text: Buffer = Buffer.allocUnsafeSlow(READ_SIZE);
   readonly textAt: number = addressOf(this.text);
   /** For numbers that OpenSSL gives. */
-  readonly count: Buffer = Buffer.alloc(8);
+  readonly count: Buffer = Buffer.allocUnsafeSlow(READ_SIZE).subarray(0, 8);
+  readonly countAt: number = addressOf(this.count);
   /** The buffer that sockets read into, once seen, and where it is. */
   #shared: Buffer | undefined = undefined;
   #sharedAt = 0;
+  readonly #memoryMethod = this.ssl.BIO_s_mem();
+  /** Empty memories that connections have written to before. */
+  readonly #idle: number[] = [];
 
   /** Gives OpenSSL what a socket has read. */
   feed(bytes: Buffer, length: number): void {
@@ -35,6 +44,31 @@ export class Room {
     if (bytes.length !== READ_SIZE) return;
     this.#shared = bytes;
     this.#sharedAt = addressOf(bytes);
+  }
+
+  /** OpenSSL has taken all that was fed. */
+  get drained(): boolean {
+    return this.ssl.BIO_ctrl(this.input, CTRL_PENDING, 0, 0) === 0;
+  }
+
+  /** Memory for a connection to write to. It is counted twice: once for the connection, once for `giveBack`. */
+  memory(): number {
+    const { ssl } = this;
+    const memory = this.#idle.pop() ?? ssl.BIO_new(this.#memoryMethod);
+    ssl.BIO_up_ref(memory);
+    return memory;
+  }
+
+  /** Takes memory back that no connection refers to any more; it has held `most` bytes. */
+  giveBack(memory: number, most: number): void {
+    const { ssl } = this;
+    if (most > LARGEST_KEPT || this.#idle.length >= MOST_IDLE) {
+      ssl.BIO_free(memory);
+      return;
+    }
+    // Nothing of one connection may be sent to another.
+    ssl.BIO_ctrl(memory, CTRL_RESET, 0, 0);
+    this.#idle.push(memory);
   }
 
   /** Drops what OpenSSL has not read: nothing may stay behind for the next connection. */

@@ -49,6 +49,8 @@ export abstract class TlsStream extends Connection {
   #aligned = false;
   /** A read is being dealt with. */
   #reading = false;
+  /** OpenSSL knows that the connection ends in order. */
+  #shut = false;
 
   /** `context`: the SSL_CTX; `ordinary`: the level of failures that the other side can cause. */
   constructor(
@@ -72,11 +74,14 @@ export abstract class TlsStream extends Connection {
   /** Bytes have come before the connection is open. */
   protected abstract takeUnopened(bytes: Buffer, length: number): void;
 
+  /** OpenSSL's next step, in our role. */
+  protected abstract step(): number;
+
   /** Goes on with the handshake. True: it is done; else more has to come, or it has failed. */
   protected shake(): boolean {
     const { ssl } = this.room;
     for (;;) {
-      const done = ssl.SSL_do_handshake(this.ssl);
+      const done = this.step();
       if (done === 1) {
         this.state = OPEN;
         this.out.flush();
@@ -125,6 +130,12 @@ export abstract class TlsStream extends Connection {
       if (got > 0) {
         filled += got;
         if (single) {
+          this.handler.onRead(plain, filled);
+          return;
+        }
+        if (this.room.drained && ssl.SSL_has_pending(this.ssl) === 0) {
+          this.#aligned = true;
+          this.out.flush();
           this.handler.onRead(plain, filled);
           return;
         }
@@ -250,6 +261,7 @@ export abstract class TlsStream extends Connection {
     const { ssl } = this.room;
     this.out.ready();
     ssl.SSL_set_shutdown(this.ssl, RECEIVED_SHUTDOWN);
+    this.#shut = true;
     if (ssl.SSL_shutdown(this.ssl) < 0) ssl.ERR_clear_error();
     this.out.flush();
   }
@@ -282,9 +294,11 @@ export abstract class TlsStream extends Connection {
     if (this.ssl === 0) return;
     const { ssl } = this.room;
     // Otherwise OpenSSL forgets the session, as of a connection that was cut.
-    if (this.failure === undefined) ssl.SSL_set_shutdown(this.ssl, SENT_SHUTDOWN | RECEIVED_SHUTDOWN);
+    if (this.failure === undefined && !this.#shut)
+      ssl.SSL_set_shutdown(this.ssl, SENT_SHUTDOWN | RECEIVED_SHUTDOWN);
     this.enter();
     ssl.SSL_free(this.ssl);
     this.ssl = 0;
+    this.out.close();
   }
 }

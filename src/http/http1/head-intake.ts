@@ -1,7 +1,7 @@
 /** The heads of a client's requests, from text that may come in pieces; refused as early as nginx refuses them. */
 import { type HeaderName, HeadersIn } from '../headers.ts';
 import type { ValidHost } from '../host.ts';
-import { checkHeaders, type HostSink } from '../known-headers.ts';
+import { checkHeaders, type HostSink, latest } from '../known-headers.ts';
 import type { Server } from '../location.ts';
 import { refusal } from '../refusal.ts';
 import type { Request } from '../request.ts';
@@ -27,7 +27,6 @@ export interface IntakeOwner {
 const TOO_LONG = 494;
 const CR = 13;
 const LF = 10;
-const NO_NAMES: readonly HeaderName[] = [];
 /** Longer heads are not remembered: they would stay in memory while the connection idles. */
 const LONGEST_KNOWN = 4096;
 
@@ -41,9 +40,9 @@ export class HeadIntake implements HostSink {
   /** With REFUSED: the status, and why, for the log. */
   status = 0;
   reason = '';
-  lastHost = '';
-  lastValidHost: ValidHost | undefined = undefined;
-  lastNames: readonly HeaderName[] = NO_NAMES;
+  lastHost: string = latest.host;
+  lastValidHost: ValidHost | undefined = latest.valid;
+  lastNames: readonly HeaderName[] = latest.names;
   #lastServer: Server | undefined = undefined;
   #lastServerHost = '';
   #lineRead = false;

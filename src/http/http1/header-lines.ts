@@ -2,7 +2,7 @@
 import { INFO } from '../../log/levels.ts';
 import { standsAt } from '../../net/latin1.ts';
 import { internName } from '../header-names.ts';
-import { type HostSink, noteKnown } from '../known-headers.ts';
+import { type HostSink, latest, noteKnown } from '../known-headers.ts';
 import { IN_HEADERS, refuseHeaders } from '../refusal.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
@@ -54,7 +54,7 @@ export const parseHeaders = (
       return invalidLine(text, position, badCharacter(text, position));
     if (end === position) {
       headEnd = lf + 1;
-      sink.lastNames = names;
+      latest.names = sink.lastNames = names;
       return 0;
     }
     let name = before[line++];
