@@ -7,7 +7,7 @@ import { sendFile, UNABLE, WOULD_BLOCK } from '../platform/send-file.ts';
 import { type EndName, handles, type StreamHandle, type SystemError } from './handle.ts';
 import { NodeSocket } from './node-socket.ts';
 import { Socket } from './socket.ts';
-import { freeze, monotonic, Timer, type TimerOwner } from './timers.ts';
+import { freeze, monotonic, Timer, type TimerOwner, thaw } from './timers.ts';
 import { type ConnectTo, READ_SIZE, shared, type Wire, type WireOwner, WRITE_AHEAD } from './wire.ts';
 
 export { type ConnectTo, READ_SIZE, type StreamHandle, type SystemError };
@@ -73,7 +73,11 @@ export class Connection implements TimerOwner, WireOwner {
   onBytes(length: number): void {
     this.received += length;
     freeze();
-    this.take(shared, length);
+    try {
+      this.take(shared, length);
+    } finally {
+      thaw();
+    }
   }
 
   onPeerEnd(): void {

@@ -35,6 +35,8 @@ const parts = (): Handles => {
 let request: HandleRequest | undefined;
 /** Sockets that are closed, and whose owners have not been told. Told together: a call from each handle costs more. */
 let closing: Socket[] = [];
+/** A read is being dealt with: those that close meanwhile are told of at its end. */
+let reading = false;
 const newRequest = (): HandleRequest => new (parts().Write)();
 
 export class Socket implements Wire, HandleOwner {
@@ -327,7 +329,7 @@ export class Socket implements Wire, HandleOwner {
     this.#handle = undefined;
     this.#connecting = false;
     this.#gathered = undefined;
-    if (closing.push(this) === 1) setImmediate(tellClosed);
+    if (closing.push(this) === 1 && !reading) setImmediate(tellClosed);
   }
 
   /** Says that it is closed. */
@@ -357,7 +359,13 @@ export class Socket implements Wire, HandleOwner {
 }
 
 function onRead(this: StreamHandle): void {
-  this.owner?.read(state[READ_BYTES_OR_ERROR] ?? 0);
+  reading = true;
+  try {
+    this.owner?.read(state[READ_BYTES_OR_ERROR] ?? 0);
+  } finally {
+    reading = false;
+    if (closing.length > 0) tellClosed();
+  }
 }
 function written(this: HandleRequest, status: number): void {
   this.owner?.written(this.length ?? 0, status);

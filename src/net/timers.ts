@@ -15,29 +15,28 @@ const TICK = 8;
 /** 8192 slots of 8 ms are 65 s; a longer timeout is passed on when its last slot comes up. */
 const SLOTS = 8192;
 
-/** The time of the event loop's present turn; 0 when it has not been looked at. */
+/** When what is being dealt with came; 0 when the clock goes. */
 let frozen = 0;
 /** What turns `monotonic` into the time of day, looked at once a second. */
 let offset = Math.round(Date.now() - performance.now());
 let offsetAt = 0;
 
 /**
- * Whole milliseconds on a clock that never goes back. As in nginx it stands still while all that has come in at once is
- * being dealt with.
+ * Whole milliseconds on a clock that never goes back. As in nginx it stands still while what has come in is being dealt
+ * with.
  */
 export const monotonic = (): number => (frozen === 0 ? Math.floor(performance.now()) : frozen);
 
-/** The clock stands until the event loop's next turn: one look at it serves all that has come in. */
+/** The clock stands from now on, until `thaw`: one look at it serves all that follows from a read. */
 export const freeze = (): void => {
-  if (frozen !== 0) return;
   frozen = Math.floor(performance.now());
-  setImmediate(thaw);
   if (frozen - offsetAt > 1000) {
     offsetAt = frozen;
     offset = Date.now() - frozen;
   }
 };
-const thaw = (): void => {
+/** The clock goes again. */
+export const thaw = (): void => {
   frozen = 0;
 };
 

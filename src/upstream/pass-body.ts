@@ -107,16 +107,21 @@ export const passText = (u: Upstream, text: string, keep: boolean): boolean => {
   return true;
 };
 
+/** How long a peer that is about to close its connection has for it, ms. */
+const CLOSING_TIME = 1000;
+
 /** The reply is complete: its connection is free, and the client gets the rest. */
-export const passEnd = (u: Upstream, keep: boolean): void => {
+export const passEnd = (u: Upstream, keep: boolean, peerCloses: boolean): void => {
   if (u.phase !== PASSING) return;
   const { pending } = u;
   u.keep = keep;
   stopClock(u);
   // The client first: a connection that is not kept is closed behind the last write, as nginx closes it.
   const leaving = letGo(u, PEER_OK);
+  const { now } = u;
   passRest(u, pending);
-  leaving?.discard();
+  if (peerCloses) leaving?.awaitClose(CLOSING_TIME, now);
+  else leaving?.discard();
 };
 
 const passRest = (u: Upstream, pending: Uint8Array | undefined): void => {

@@ -53,6 +53,20 @@ export class PeerConnection implements ConnectionHandler {
     this.connection.timer.stop();
   }
 
+  /**
+   * Leaves it to the peer to close it first, for at most `timeout` ms from `now`: the socket that lingers in TIME_WAIT
+   * is the peer's then, and costs none of our ports. Nobody is told.
+   */
+  awaitClose(timeout: number, now: number): void {
+    const { connection } = this;
+    if (!this.silent) {
+      this.discard();
+      return;
+    }
+    connection.handler = this;
+    connection.timer.start(timeout, now);
+  }
+
   /** Closes it; nobody is told. */
   discard(): void {
     this.parking = undefined;
@@ -60,17 +74,23 @@ export class PeerConnection implements ConnectionHandler {
     if (!this.connection.closed) this.connection.destroy();
   }
 
+  /** Nothing is expected of it but its end. */
+  #over(): void {
+    if (this.parking) this.parking.remove(this);
+    else this.discard();
+  }
+
   onRead(): void {
-    this.parking?.remove(this);
+    this.#over();
   }
   onEnd(): void {
-    this.parking?.remove(this);
+    this.#over();
   }
   onClose(): void {
-    this.parking?.remove(this);
+    this.#over();
   }
   onTimeout(): void {
-    this.parking?.remove(this);
+    this.#over();
   }
   onDrain(): void {}
   onConnect(): void {}

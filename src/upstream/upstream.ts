@@ -228,8 +228,9 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
   }
 
   /** The reply is complete. `keep`: nothing in it forbids another request on its connection. */
-  onReplyEnd(keep: boolean): void {
-    passEnd(this, keep);
+  /** The reply is complete; `keep`: the connection may be used again; `peerCloses`: the peer is about to close it. */
+  onReplyEnd(keep: boolean, peerCloses = false): void {
+    passEnd(this, keep, peerCloses);
   }
 
   /**

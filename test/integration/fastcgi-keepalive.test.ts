@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FcgiHandler, FcgiRequest } from '../kit/fcgi-backend.ts';
-import { readRecord, sayFcgiConnection, startFcgiBackend } from '../kit/fcgi-backend.ts';
+import { readRecord, readRequest, sayFcgiConnection, startFcgiBackend } from '../kit/fcgi-backend.ts';
 import { answer, endRequest, record, STDERR, STDOUT } from '../kit/fcgi-records.ts';
 import { startScript } from '../kit/http-backend.ts';
 import { closedAt, connectionOf, settle, startPool } from '../kit/pool-bench.ts';
@@ -81,6 +81,20 @@ describe('a FastCGI connection is closed', () => {
     assert.equal(connectionOf(await proxy.get('/')), 1);
     assert.equal(connectionOf(await proxy.get('/')), 2);
     assert.deepEqual(flags, [false, false]);
+  });
+
+  test('by the proxy in the end, where the application does not close it', async (t) => {
+    const rig = rigFor(t);
+    const backend = await startScript(rig, async (wire, connection) => {
+      for (;;) wire.send((await sayFcgiConnection(await readRequest(wire, connection, 1), wire)) ?? '');
+    });
+    const proxy = await startProxy(rig, {
+      http: `server { listen 127.0.0.1:%port%; location / { fastcgi_pass 127.0.0.1:${backend.port}; } }`,
+    });
+    assert.equal(connectionOf(await proxy.get('/')), 1);
+    assert.equal(connectionOf(await proxy.get('/')), 2);
+    await closedAt(backend, 1);
+    await closedAt(backend, 2);
   });
 
   const cases: readonly [name: string, handler: FcgiHandler, method?: string][] = [

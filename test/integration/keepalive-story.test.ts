@@ -19,8 +19,6 @@ import { needs } from '../kit/tools.ts';
 const REQUESTS = 200;
 /** TIME_WAIT sockets that the kernel may have recycled before they were counted. */
 const SLACK = 20;
-/** php-fpm closes a while after END_REQUEST, at which the proxy closes too, as nginx does: on a busy machine it may be first. */
-const RACED = REQUESTS / 2;
 
 interface Outcome {
   readonly connections: number;
@@ -47,13 +45,13 @@ function outcome(port: number, connections: number): Outcome {
   return { connections, byBackend: waiting.listener, byProxy: waiting.connector };
 }
 
-function assertEachClosedBy(side: 'backend' | 'proxy', found: Outcome, t: TestContext, slack = SLACK): void {
+function assertEachClosedBy(side: 'backend' | 'proxy', found: Outcome, t: TestContext): void {
   t.diagnostic(JSON.stringify(found));
   assert.equal(found.connections, REQUESTS);
   const [here, there] =
     side === 'backend' ? [found.byBackend, found.byProxy] : [found.byProxy, found.byBackend];
-  assert.ok(here >= REQUESTS - slack, `${here} closed by the ${side}`);
-  assert.ok(there <= slack, `${there} closed by the other side`);
+  assert.ok(here >= REQUESTS - SLACK, `${here} closed by the ${side}`);
+  assert.ok(there <= SLACK, `${there} closed by the other side`);
 }
 
 function assertOneConnection(found: Outcome, t: TestContext): void {
@@ -118,7 +116,7 @@ describe('FastCGI, php-fpm', { skip: needs('php-fpm') }, () => {
     const php = await startPhpFpm(rig, scripts);
     const proxy = await startProxy(rig, { http: fastcgi(php.address, 'neither', params(php.root)) });
     await run(proxy, '/');
-    assertEachClosedBy('backend', outcome(php.port, about(seen(php.port))), t, RACED);
+    assertEachClosedBy('backend', outcome(php.port, about(seen(php.port))), t);
   });
 
   test('fastcgi_keep_conn alone: a connection each, closed by the proxy', async (t) => {

@@ -163,7 +163,8 @@ export class FastcgiReply extends RecordReader implements Reply {
   }
 
   protected onFinish(protocolStatus: number, exact: boolean): void {
-    this.#finish(this.#conf.keep && exact && protocolStatus === 0);
+    const { keep } = this.#conf;
+    this.#finish(keep && exact && protocolStatus === 0, !keep);
   }
 
   /** The body is shorter than its Content-Length; a reply to HEAD may say one and have no body. */
@@ -172,9 +173,9 @@ export class FastcgiReply extends RecordReader implements Reply {
     return this.#rest > 0 && (request.method !== 'HEAD' || this.#rest < head.contentLength);
   }
 
-  #finish(keep: boolean): void {
+  #finish(keep: boolean, peerCloses = false): void {
     this.stopped = true;
-    this.#upstream.onReplyEnd(keep);
+    this.#upstream.onReplyEnd(keep, peerCloses);
   }
 
   protected onStderr(bytes: Buffer, start: number, end: number): void {
