@@ -45,6 +45,8 @@ export class Socket implements Wire, HandleOwner {
   queued = 0;
   /** undefined once it is closed. */
   #handle: StreamHandle | undefined;
+  /** Its descriptor, once asked for. */
+  #fd = -1;
   #connecting = false;
   #paused = false;
   #error: SystemError | undefined = undefined;
@@ -109,7 +111,9 @@ export class Socket implements Wire, HandleOwner {
   }
 
   get descriptor(): number {
-    return this.#handle?.fd ?? -1;
+    if (!this.#handle) return -1;
+    if (this.#fd < 0) this.#fd = this.#handle.fd;
+    return this.#fd;
   }
 
   get unsent(): number {

@@ -292,6 +292,7 @@ for (const kind of KINDS) {
       assert.equal(connection.socket.localName().port, (server.address() as AddressInfo).port);
       assert.ok(connection.descriptor > 2);
       connection.destroy();
+      assert.equal(connection.descriptor, -1);
       client.destroy();
     });
 
