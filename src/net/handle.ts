@@ -22,7 +22,7 @@ export interface HandleOwner {
 /** A request that goes on after its call: a write that the system has not taken at once, a shutdown, a connect. */
 export interface HandleRequest {
   oncomplete: (this: HandleRequest, status: number) => void;
-  owner?: HandleOwner;
+  owner?: HandleOwner | undefined;
   /** How many bytes it writes, and what must stay alive until then. */
   length?: number;
   bytes?: unknown;
@@ -41,7 +41,7 @@ export interface StreamHandle {
   /** Bytes that the system has not taken yet. */
   readonly writeQueueSize: number;
   onread: (this: StreamHandle) => void;
-  owner?: HandleOwner;
+  owner?: HandleOwner | undefined;
   useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
   readStop(): number;

@@ -330,6 +330,8 @@ export class Socket implements Wire, HandleOwner {
   #leave(error: SystemError | undefined): void {
     this.#error = error;
     this.destroyed = true;
+    // A handle is there until V8 has looked through all of its memory: it must not keep the connection alive.
+    if (this.#handle) this.#handle.owner = undefined;
     this.#handle = undefined;
     this.#connecting = false;
     this.#gathered = undefined;
@@ -371,17 +373,24 @@ function onRead(this: StreamHandle): void {
     if (closing.length > 0) tellClosed();
   }
 }
+/** The owner of a request that is over, which the request must not keep alive. */
+const ownerOf = (request: HandleRequest): HandleOwner | undefined => {
+  const { owner } = request;
+  request.owner = undefined;
+  request.bytes = undefined;
+  return owner;
+};
 function written(this: HandleRequest, status: number): void {
-  this.owner?.written(this.length ?? 0, status);
+  ownerOf(this)?.written(this.length ?? 0, status);
 }
 function writtenAndTold(this: HandleRequest, status: number): void {
-  this.owner?.writtenAndTold(this.length ?? 0, status);
+  ownerOf(this)?.writtenAndTold(this.length ?? 0, status);
 }
 function connected(this: HandleRequest, status: number): void {
-  this.owner?.connected(status);
+  ownerOf(this)?.connected(status);
 }
 function shut(this: HandleRequest): void {
-  this.owner?.shut();
+  ownerOf(this)?.shut();
 }
 const tellClosed = (): void => {
   const sockets = closing;
