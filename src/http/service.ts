@@ -5,6 +5,7 @@ import type { ErrorLog } from '../log/error-log.ts';
 import { ConfiguredErrorLog } from '../log/error-log-file.ts';
 import { ALERT, CRIT } from '../log/levels.ts';
 import type { LogRegistry } from '../log/registry.ts';
+import { Chain } from '../net/chain.ts';
 import { accepted, handleOf, localAddressOf, type StreamHandle, takeHandles } from '../net/connection.ts';
 import type { EndName } from '../net/handle.ts';
 import { errnoText } from '../platform/errno.ts';
@@ -134,7 +135,7 @@ export class HttpService implements Service, ClientHost {
   log!: ErrorLog;
   readonly #sockets: readonly Socket[];
   readonly #servers: net.Server[] = [];
-  readonly #clients = new Set<Served>();
+  readonly #clients = new Chain<Served>();
   #connections = 0;
   /** The highest that this process may have; the lowest free one is always the next. */
   #lastDescriptor = Number.POSITIVE_INFINITY;

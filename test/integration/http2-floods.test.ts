@@ -1,5 +1,7 @@
 /** Clients that make work without asking for anything: the connection ends, with a line in the log, and costs no memory. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
   CANCEL,
@@ -8,11 +10,13 @@ import {
   END_HEADERS,
   END_STREAM,
   frameHead,
+  GOAWAY,
   HEADERS,
   PING,
   PRIORITY,
   RST_STREAM,
   SETTINGS,
+  setting,
   uint32,
   WINDOW_UPDATE,
 } from '../../src/http/http2/frames.ts';
@@ -20,6 +24,7 @@ import { block, frame, get, H2Client } from '../kit/h2.ts';
 import { children, descriptors, residentKb } from '../kit/processes.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
+import { established, unsent } from '../kit/sockets.ts';
 import { until } from '../kit/wait.ts';
 
 const BOUND_KB = 24 * 1024;
@@ -27,9 +32,10 @@ const BOUND_KB = 24 * 1024;
 let proxy: Subject;
 const rig = new Rig();
 before(async () => {
+  writeFileSync(join(rig.dir, 'large'), Buffer.alloc(32 << 20));
   proxy = await startProxy(rig, {
     http: `http2 on; keepalive_requests 100000; client_max_body_size 0; server { listen 127.0.0.1:%port%; lingering_close off;
-      location / { return 200 "body"; } location /proxied { proxy_pass http://127.0.0.1:%port:nobody%; } }`,
+      location / { return 200 "body"; } location /large { alias %dir%/large; } location /proxied { proxy_pass http://127.0.0.1:%port:nobody%; } }`,
   });
   // A worker that has read and written much already: its heap grows no more for that alone.
   for (let i = 0; i < 3; i++) {
@@ -182,6 +188,18 @@ describe('floods', () => {
     assert.ok(grown < 2 * BOUND_KB, `memory grew by ${grown} KiB`);
     for (const client of clients) client.wire.close();
     await until(() => descriptors(worker()) <= files, 'descriptors to be closed');
+  });
+
+  test('a client that makes an error and reads nothing is not waited for', async () => {
+    const port = proxy.port();
+    await until(() => established(port) === 0, 'the others to be gone');
+    const client = await H2Client.connect(proxy, '', setting(4, 0x7fffffff));
+    client.wire.pause();
+    client.send(frame(WINDOW_UPDATE, 0, 0, uint32(0x70000000)), client.request(get('/large'))[1]);
+    await until(() => unsent(port) > 500_000, 'a reply that is not read');
+    client.send(frame(GOAWAY, 0, 0, 'abc'));
+    await until(() => established(port) === 0, 'the close');
+    client.wire.close();
   });
 
   test('and others are served as before', async () => {

@@ -9,6 +9,8 @@ interface Row {
   readonly local: number;
   readonly remote: number;
   readonly state: string;
+  /** Bytes that wait to be taken by the other end. */
+  readonly unsent: number;
 }
 
 function rows(): Row[] {
@@ -18,9 +20,14 @@ function rows(): Row[] {
       continue;
     }
     for (const line of readFileSync(table, 'latin1').split('\n').slice(1)) {
-      const [, local = '', remote = '', state = ''] = line.trim().split(/\s+/);
+      const [, local = '', remote = '', state = '', queues = ''] = line.trim().split(/\s+/);
       if (state !== '') {
-        found.push({ local: portOf(local), remote: portOf(remote), state });
+        found.push({
+          local: portOf(local),
+          remote: portOf(remote),
+          state,
+          unsent: Number.parseInt(queues, 16),
+        });
       }
     }
   }
@@ -43,6 +50,11 @@ export function timeWait(port: number): { listener: number; connector: number } 
 /** Established connections to the listening `port`. */
 export function established(port: number): number {
   return rows().filter((row) => row.state === ESTABLISHED && row.local === port).length;
+}
+
+/** Bytes that the clients of a listening `port` have not taken yet. */
+export function unsent(port: number): number {
+  return rows().reduce((sum, row) => (row.local === port ? sum + row.unsent : sum), 0);
 }
 
 /** True when something listens on the port. */

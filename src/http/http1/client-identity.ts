@@ -6,10 +6,13 @@ import type { ClientCounters } from '../counters.ts';
 import type { Server } from '../location.ts';
 import type { Peer, ProxyProtocol } from '../request.ts';
 import type { ServerNames } from '../server-names.ts';
-import type { AddressConf, ClientFacts, ClientHost } from './host.ts';
+import type { AddressConf, ClientFacts, ClientHost, Served } from './host.ts';
 
 export abstract class ClientIdentity implements ClientFacts {
   connection!: Connection;
+  /** Its neighbours among the clients of the worker. */
+  before: Served | undefined = undefined;
+  after: Served | undefined = undefined;
   number = 0;
   remoteAddress = '';
   remotePort = 0;

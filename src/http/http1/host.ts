@@ -1,5 +1,6 @@
 /** What the client connections of one worker share, and what holds for one listening address. */
 import type { ErrorLog } from '../../log/error-log.ts';
+import type { Link } from '../../net/chain.ts';
 import type { Connection } from '../../net/connection.ts';
 import type { EndName } from '../../net/handle.ts';
 import type { TlsConnection } from '../../tls/connection.ts';
@@ -31,7 +32,7 @@ export interface DebugClient {
 }
 
 /** A connection as the service that accepted it sees it. */
-export interface Served {
+export interface Served extends Link<Served> {
   /** The worker drains: what has begun is finished. */
   drain(): void;
   destroy(): void;

@@ -199,7 +199,7 @@ export class FrameIntake implements FrameHandler {
     request.startedAt = wallClock();
     request.started = monotonic();
     request.requestLength = length;
-    session.streams.set(id, stream);
+    session.streams.add(stream);
     session.guard.streamMade();
     session.connection.timer.stop();
     counters.request();
@@ -230,7 +230,7 @@ export class FrameIntake implements FrameHandler {
   #tree(): PriorityTree {
     if (this.#priorities) return this.#priorities;
     const tree = new PriorityTree();
-    for (const id of this.session.streams.keys()) tree.open(id, undefined, 0, false);
+    for (const { id } of this.session.streams) tree.open(id, undefined, 0, false);
     this.#priorities = tree;
     return tree;
   }
@@ -283,7 +283,7 @@ export class FrameIntake implements FrameHandler {
     if (window === undefined) return;
     const change = window - session.send.streamWindow;
     session.send.streamWindow = window;
-    for (const stream of [...session.streams.values()]) {
+    for (const stream of [...session.streams]) {
       const { output } = stream;
       if (output.window + change > LARGEST_WINDOW) stream.refuse(FLOW_CONTROL_ERROR);
       else output.window += change;

@@ -5,7 +5,7 @@
 import { INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
-import type { ClientFacts, ClientHost } from '../http1/host.ts';
+import type { ClientFacts, ClientHost, Served } from '../http1/host.ts';
 import type { Location, Server } from '../location.ts';
 import { FloodGuard } from './flood-guard.ts';
 import { type Flushed, flushSoon } from './flush-soon.ts';
@@ -27,6 +27,7 @@ import {
   uint32,
   WINDOW_UPDATE,
 } from './frames.ts';
+import { Roster } from './roster.ts';
 import { SendSide } from './send-side.ts';
 import type { Http2Stream } from './stream.ts';
 
@@ -47,14 +48,17 @@ const CLOSED = 2;
 const WAKES = 10;
 const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
-export class Session implements ConnectionHandler, TimerOwner, Flushed {
+export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   readonly connection: Connection;
   readonly server: Server;
   readonly send: SendSide;
   readonly guard: FloodGuard;
-  readonly streams = new Map<number, Http2Stream>();
+  /** Its neighbours among the clients of the worker. */
+  before: Served | undefined = undefined;
+  after: Served | undefined = undefined;
+  readonly streams = new Roster<Http2Stream>();
   /** Streams whose reply waits for room. */
-  readonly waiting = new Set<Http2Stream>();
+  readonly waiting = new Roster<Http2Stream>();
   /** `http2_max_concurrent_streams` and `http2_body_preread_size` here. */
   readonly mostStreams: number;
   readonly preread: number;
@@ -64,7 +68,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
   goingAway = false;
   readonly #intake: FrameIntake;
   /** Streams whose bodies go on at the end of the turn: passed on, and the client let send more. */
-  readonly #granting = new Set<Http2Stream>();
+  readonly #granting = new Roster<Http2Stream>();
   #state = OPEN;
   #idle = false;
   /** Reading: what is written leaves at the end of it. */
@@ -159,10 +163,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
 
   #bodiesGoOn(): void {
     this.#reading = true;
-    for (const stream of this.#granting) {
-      this.#granting.delete(stream);
-      stream.goOn();
-    }
+    for (let stream = this.#granting.shift(); stream; stream = this.#granting.shift()) stream.goOn();
     this.#reading = false;
   }
 
@@ -196,7 +197,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
     this.guard.taken();
     if (this.#state !== OPEN) return;
     // Producers that have seen the connection full wait too, without having written anything.
-    for (const stream of this.streams.values()) this.waiting.add(stream);
+    for (const stream of this.streams) this.waiting.add(stream);
     this.resumeWaiting();
   }
 
@@ -245,7 +246,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
 
   /** A stream has ended. */
   remove(stream: Http2Stream): void {
-    this.streams.delete(stream.id);
+    this.streams.delete(stream);
     this.waiting.delete(stream);
     this.#granting.delete(stream);
     this.#intake.removed(stream);
@@ -255,7 +256,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
   /** No stream is left: the connection waits for the next, or ends. */
   #settle(): void {
     if (this.goingAway) {
-      this.#linger();
+      this.#linger(false);
       return;
     }
     if (!this.#idle) {
@@ -287,28 +288,29 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed {
     this.goAway(code);
     this.#flush();
     this.#endStreams();
-    this.#linger();
+    this.#linger(code !== NO_ERROR);
     return false;
   }
 
   #endStreams(): void {
-    for (const stream of [...this.streams.values()]) stream.onClose();
+    for (const stream of [...this.streams]) stream.onClose();
   }
 
   /** Our side is shut; the client's bytes are thrown away for a while, so that it can read what it was sent. */
-  #linger(): void {
+  #linger(failed: boolean): void {
     const { core } = this.server.location;
     if (this.#state !== OPEN) return;
-    this.#leaveIdle();
-    if (core.lingering_close === 'off') {
-      this.#state = CLOSED;
-      this.connection.close();
+    const lingers = core.lingering_close !== 'off';
+    if (!lingers && failed) {
+      this.#cut();
       return;
     }
+    this.#leaveIdle();
     this.#state = LINGERING;
-    this.#lingerUntil = monotonic() + core.lingering_time;
+    this.#lingerUntil = lingers ? monotonic() + core.lingering_time : 0;
     this.#unsent = this.connection.unsent;
-    this.connection.end();
+    if (lingers) this.connection.end();
+    else this.connection.close();
     const patience = Math.min(core.lingering_timeout, core.lingering_time);
     this.connection.timer.start(this.#unsent > 0 ? core.send_timeout : patience);
   }
