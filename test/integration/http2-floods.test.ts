@@ -190,17 +190,21 @@ describe('floods', () => {
     await until(() => descriptors(worker()) <= files, 'descriptors to be closed');
   });
 
-  test('a client that makes an error and reads nothing is not waited for', async () => {
-    const port = proxy.port();
-    await until(() => established(port) === 0, 'the others to be gone');
-    const client = await H2Client.connect(proxy, '', setting(4, 0x7fffffff));
-    client.wire.pause();
-    client.send(frame(WINDOW_UPDATE, 0, 0, uint32(0x70000000)), client.request(get('/large'))[1]);
-    await until(() => unsent(port) > 500_000, 'a reply that is not read');
-    client.send(frame(GOAWAY, 0, 0, 'abc'));
-    await until(() => established(port) === 0, 'the close');
-    client.wire.close();
-  });
+  for (const [what, bytes, most] of [
+    ['makes an error', frame(GOAWAY, 0, 0, 'abc'), 1],
+    ['floods', frame(77, 0, 0, 'x'.repeat(1000)).repeat(100), 5000],
+  ] as const)
+    test(`a client that ${what} and reads nothing is not waited for`, async () => {
+      const port = proxy.port();
+      await until(() => established(port) === 0, 'the others to be gone');
+      const client = await H2Client.connect(proxy, '', setting(4, 0x7fffffff));
+      client.wire.pause();
+      client.send(frame(WINDOW_UPDATE, 0, 0, uint32(0x70000000)), client.request(get('/large'))[1]);
+      await until(() => unsent(port) > 500_000, 'a reply that is not read');
+      await pour(client, bytes, most, false);
+      await until(() => established(port) === 0, 'the close');
+      client.wire.close();
+    });
 
   test('and others are served as before', async () => {
     const client = await H2Client.connect(proxy);

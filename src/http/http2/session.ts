@@ -141,7 +141,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   /** More was made of the connection than its requests are worth. */
   flooded(): false {
     this.log('http2 flood detected');
-    return this.end(NO_ERROR);
+    return this.end(NO_ERROR, true);
   }
 
   // ---- writing
@@ -279,16 +279,16 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   /** Ends the connection for the client's fault. */
   fail(code: number, reason: string): false {
     this.log(reason);
-    return this.end(code);
+    return this.end(code, true);
   }
 
   /** Ends the connection: the client is told, streams are cut off. */
-  end(code: number): false {
+  end(code: number, failed = false): false {
     if (this.#state !== OPEN) return false;
     this.goAway(code);
     this.#flush();
     this.#endStreams();
-    this.#linger(code !== NO_ERROR);
+    this.#linger(failed);
     return false;
   }
 
@@ -367,7 +367,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
       if (!this.#stillTakes()) this.#cut();
     } else if (this.#intake.incomplete) {
       this.log(TIMED_OUT);
-      this.end(PROTOCOL_ERROR);
+      this.end(PROTOCOL_ERROR, true);
     } else {
       this.end(NO_ERROR);
     }
