@@ -1,5 +1,4 @@
-/** A socket on Node's handle itself. */
-
+/** A socket on Node's handle itself: what is written and read, and how it ends. */
 import { ipv4PeerName } from '../platform/peer-name.ts';
 import {
   type EndName,
