@@ -222,7 +222,8 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
   };
 };
 
-const bits = <T extends string>(masks: Readonly<Record<T, number>>, words: readonly T[]): number => {
+/** The bits that words stand for. */
+export const bits = <T extends string>(masks: Readonly<Record<T, number>>, words: readonly T[]): number => {
   let mask = 0;
   for (const word of words) mask |= masks[word];
   return mask;
@@ -240,7 +241,8 @@ interface Hidden {
 /** The last one by a module's own list: thousands of locations inherit the same lists. */
 const lastHidden = new WeakMap<readonly string[], Hidden>();
 
-const hiddenHeaders = (
+/** What `PREFIX_hide_header` and `PREFIX_pass_header` come to. */
+export const hiddenHeaders = (
   always: readonly string[],
   hide: readonly string[],
   pass: readonly string[],

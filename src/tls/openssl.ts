@@ -168,6 +168,7 @@ const SIGNATURES = {
   SSL_set_SSL_CTX: ['ptr', 'ptr', 'ptr'],
   SSL_set_num_tickets: ['int', 'ptr', 'long'],
   SSL_set_accept_state: ['void', 'ptr'],
+  SSL_set_alpn_protos: ['int', 'ptr', 'bytes', 'int'],
   SSL_set_connect_state: ['void', 'ptr'],
   SSL_set_options: ['options', 'ptr', 'options'],
   SSL_set_quiet_shutdown: ['void', 'ptr', 'int'],

@@ -36,6 +36,11 @@ export class PeerStream extends TlsStream {
     return this.room.ssl.SSL_ctrl_bytes(this.ssl, CTRL_SET_HOST_NAME, 0, cText(name)) !== 0;
   }
 
+  /** Offers protocols by ALPN, as they go on the wire (RFC 7301). False: OpenSSL can't. */
+  offer(protocols: Uint8Array): boolean {
+    return this.room.ssl.SSL_set_alpn_protos(this.ssl, protocols, protocols.length) === 0;
+  }
+
   start(): void {
     const { ssl, nothing, input } = this.room;
     const session = this.#context.sessions?.of(this.#peer) ?? 0;

@@ -107,6 +107,7 @@ const reset = (u: Upstream): void => {
   u.bodySent = false;
   u.answered = false;
   u.sender = undefined;
+  u.framed = undefined;
 };
 
 const use = (u: Upstream, peerConnection: PeerConnection, connection: Connection): void => {
@@ -146,6 +147,10 @@ export const connected = (u: Upstream): void => {
 const established = (u: Upstream, connection: Connection): void => {
   u.attempt.connectTime = u.now - u.attemptStarted;
   u.reply = u.protocol.reply(u.request, u);
+  if (!u.reply) {
+    next(u, NEXT.error);
+    return;
+  }
   u.phase = AWAITING;
   send(u, connection);
 };

@@ -189,6 +189,8 @@ export interface PeerTls {
   readonly context: PeerContext;
   /** `proxy_ssl_name`; undefined: the group's. */
   readonly name: Template | undefined;
+  /** What ALPN offers (RFC 7301), as it goes on the wire; missing: nothing. */
+  readonly alpn?: Uint8Array | undefined;
   /** The name is sent (`proxy_ssl_server_name`). */
   readonly sendsName: boolean;
   /** The peer's certificate must be good, and for that name. */
@@ -228,14 +230,30 @@ export interface Protocol {
    * connection can be kept. As in nginx, unless the upstream gave no reason phrase.
    */
   readonly endsApart?: boolean;
-  /** Reads the reply of a new attempt. Made for each attempt; may be taken from a pool of the protocol's. */
-  reply(request: Request, upstream: Upstream): Reply;
+  /**
+   * Reads the reply of a new attempt. Made for each attempt; may be taken from a pool of the protocol's. undefined: the
+   * connection is not fit for one, which has been logged.
+   */
+  reply(request: Request, upstream: Upstream): Reply | undefined;
   /** The reply will not be fed again: it may go back to the protocol's pool. */
   done?(reply: Reply): void;
   /** Rewrites Location and the address in Refresh (proxy_redirect); undefined: they pass as they are, or this one does. */
   readonly rewriteRedirect: ((request: Request, value: string) => string | undefined) | undefined;
   /** Rewrites Set-Cookie (proxy_cookie_domain, _path, _flags). */
   readonly rewriteCookie: ((request: Request, value: string) => string) | undefined;
+}
+
+/**
+ * How an attempt's request goes out where requests and replies share frames and the peer says how much it takes
+ * (HTTP/2). Its body may go on behind the reply's head.
+ */
+export interface Channel {
+  /** The bytes that begin the request: what `Protocol.head` made, in frames. `last`: no body follows. */
+  open(head: string, last: boolean): string;
+  /** Bytes of the body that a frame may have at present; 0: the peer has to say that it takes more. */
+  readonly room: number;
+  /** What stands before so many bytes of the body, which are sent at once. */
+  dataHead(length: number, last: boolean): string;
 }
 
 /**
@@ -250,6 +268,8 @@ export interface Protocol {
 export interface Reply {
   /** How many of the bytes that brought the head's end stood behind it; set before `onReplyHead`. */
   readonly behindHead: number;
+  /** The way of the request, where it has one of its own. */
+  readonly channel?: Channel;
   /** `bytes` from `start` to `end` came; they are only there during the call. */
   feed(bytes: Buffer, start: number, end: number): void;
   /**

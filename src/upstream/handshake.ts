@@ -39,6 +39,10 @@ const prepare = (u: Upstream, stream: PeerStream, tls: PeerTls): boolean => {
       }
     }
   }
+  if (tls.alpn && !stream.offer(tls.alpn)) {
+    u.log(ERROR, `SSL_set_alpn_protos() failed${takeErrors()}`);
+    return false;
+  }
   const problem = tls.certify?.(u.request, stream.ssl) ?? '';
   if (problem === '') return true;
   u.log(ERROR, problem);

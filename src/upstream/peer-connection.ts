@@ -16,6 +16,8 @@ export class PeerConnection implements ConnectionHandler {
   idle = -1;
   /** Milliseconds after which the peer said it closes idle connections; -1 when it said nothing. */
   peerTimeout = -1;
+  /** What its protocol keeps of it from one request to the next. */
+  link: object | undefined = undefined;
   /** The configuration it was parked under. */
   tag: object | undefined = undefined;
   /** Where it is parked; undefined while in use. */

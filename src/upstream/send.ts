@@ -1,21 +1,25 @@
 /** Sending the request: its head, its body from memory or a file, or the client's upload as it comes. */
 import { streamBody } from '../http/read-body.ts';
-import type { Request } from '../http/request.ts';
 import type { Connection } from '../net/connection.ts';
 import { textOf } from '../net/latin1.ts';
-import { AWAITING, HEAD_ACTION, SENDING_ACTION, TUNNELLING } from './states.ts';
+import { awaitReply, BodySender } from './body-sender.ts';
+import { sendFramed } from './send-framed.ts';
+import { AWAITING, SENDING_ACTION, TUNNELLING } from './states.ts';
 import { tunnelSent } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A request up to this size is sent as one text. */
 const SMALL = 16384;
-/** Bytes of a file that are read and sent at a time. */
-const PIECE = 65536;
 
 /** Sends the request over an established connection. */
 export const send = (u: Upstream, connection: Connection): void => {
   u.action = SENDING_ACTION;
   u.requestSent = true;
+  const channel = u.reply?.channel;
+  if (channel) {
+    sendFramed(u, connection, channel);
+    return;
+  }
   if (!u.hasBody) {
     u.bodySent = connection.writeText(u.text);
     awaitReply(u, connection);
@@ -34,15 +38,6 @@ export const send = (u: Upstream, connection: Connection): void => {
   connection.writeText(u.text);
   u.sender = new BodySender(u.request);
   goOn(u, connection);
-};
-
-const awaitReply = (u: Upstream, connection: Connection): void => {
-  if (u.bodySent) {
-    u.action = HEAD_ACTION;
-    connection.timer.start(u.conf.readTimeout, u.now);
-  } else {
-    connection.timer.start(u.conf.sendTimeout, u.now);
-  }
 };
 
 /** Head and body as one text, when they are small; else undefined. */
@@ -70,35 +65,6 @@ const write = (u: Upstream, connection: Connection, bytes: Uint8Array, last: boo
   socket.uncork();
   return go;
 };
-
-/** Where the sending of a body that has been read stands. */
-export class BodySender {
-  #position = 0;
-  #index = 0;
-  readonly #request: Request;
-
-  constructor(request: Request) {
-    this.#request = request;
-  }
-
-  /** The next piece; undefined at the end. Throws the system's error when the file can't be read. */
-  next(): Uint8Array | undefined {
-    const { body } = this.#request;
-    const file = body?.file;
-    if (file && this.#position < file.length) {
-      const bytes = Buffer.allocUnsafe(Math.min(PIECE, file.length - this.#position));
-      const length = file.read(bytes, this.#position);
-      this.#position += length;
-      return length === bytes.length ? bytes : bytes.subarray(0, length);
-    }
-    return body?.pieces[this.#index++];
-  }
-
-  get last(): boolean {
-    const { body } = this.#request;
-    return this.#position >= (body?.file?.length ?? 0) && this.#index >= (body?.pieces.length ?? 0);
-  }
-}
 
 /** Sends as much of the body as the connection takes. */
 const goOn = (u: Upstream, connection: Connection): void => {
@@ -128,6 +94,10 @@ const stream = (u: Upstream, connection: Connection): void => {
 /** A piece of a streamed body; only there during the call. */
 export const sendPiece = (u: Upstream, bytes: Uint8Array): void => {
   const { connection } = u;
+  if (u.framed) {
+    u.framed.take(bytes);
+    return;
+  }
   // The reply has begun before the request was complete: the rest of it is not wanted.
   if (!connection || u.phase !== AWAITING || u.streamEnded) return;
   // The pieces of one read (the chunks of a chunked upload) leave together.
@@ -148,6 +118,10 @@ const uncork = (socket: Connection['socket']): void => socket.uncork();
 export const sendStreamEnd = (u: Upstream): void => {
   const { connection } = u;
   u.streamEnded = true;
+  if (u.framed) {
+    u.framed.end();
+    return;
+  }
   if (!connection || u.phase !== AWAITING) return;
   write(u, connection, EMPTY, true);
   u.bodySent = !u.streamPaused;
@@ -161,6 +135,10 @@ export const onSent = (u: Upstream): void => {
   if (!connection) return;
   if (u.phase === TUNNELLING) {
     tunnelSent(u);
+    return;
+  }
+  if (u.framed) {
+    u.framed.sent();
     return;
   }
   if (u.phase !== AWAITING) return;

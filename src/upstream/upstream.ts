@@ -18,6 +18,7 @@ import type { Lookup, LookupOwner } from '../net/lookup.ts';
 import { monotonic } from '../net/timers.ts';
 import { abort } from './abort.ts';
 import { Attempt } from './attempt.ts';
+import type { BodySender } from './body-sender.ts';
 import { begin, choose, connect, connected, onConnectionClosed, onPeerEnd, onTimedOut } from './connect.ts';
 import type { Exchange, Peer, PeerGroup, PeerSource, Protocol, Reply, UpstreamConf } from './contract.ts';
 import { NEXT } from './contract.ts';
@@ -28,7 +29,8 @@ import { passHead, passInterim } from './pass-head.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { LINE_IGNORED, LINE_OK, NO_HEAD, type ReplyHead } from './reply-head.ts';
 import { resolved } from './resolve.ts';
-import { type BodySender, onSent, sendPiece, sendStreamEnd } from './send.ts';
+import { onSent, sendPiece, sendStreamEnd } from './send.ts';
+import type { FramedSender } from './send-framed.ts';
 import type { Spool } from './spool.ts';
 import {
   AWAITING,
@@ -119,8 +121,9 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
   /** All attempts of the request, those of earlier upstreams (internal redirects) included. */
   readonly attempts: Attempt[];
   attempt: Attempt = NO_ATTEMPT;
-  /** What the protocol made of the request's head. */
+  /** What the protocol made of the request's head, and what is sent over a channel in place of the client's body. */
   text = '';
+  substitute = '';
   /** The time of the present event, and when the first and the present attempt began, on the clock of `monotonic`. */
   now = 0;
   started = 0;
@@ -136,6 +139,8 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
   /** Bytes the connection had sent and received when the attempt took it over. */
   sentBefore = 0;
   sender: BodySender | undefined = undefined;
+  /** The body's way over a channel. */
+  framed: FramedSender | undefined = undefined;
   /** The streamed body has come to its end; the client is being held back. */
   streamEnded = false;
   streamPaused = false;
@@ -227,7 +232,6 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
     return passText(this, text, keep);
   }
 
-  /** The reply is complete. `keep`: nothing in it forbids another request on its connection. */
   /** The reply is complete; `keep`: the connection may be used again; `peerCloses`: the peer is about to close it. */
   onReplyEnd(keep: boolean, peerCloses = false): void {
     passEnd(this, keep, peerCloses);
@@ -248,6 +252,11 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
   onReplyCut(message: string): void {
     if (this.headerSent) flushPending(this, 0);
     this.onReplyInvalid(message);
+  }
+
+  /** The peer has said that it takes more of the body. */
+  sendOn(): void {
+    this.framed?.goOn();
   }
 
   onResolved(lookup: Lookup): void {

@@ -233,7 +233,9 @@ export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
     if (found === FAILED) reader.failure = body.failure;
     this.#look(body, found);
     if (request.finished || body.ended || reader.discarding) return;
-    this.session.goOnLater(this);
+    // Whoever reads all of it at once lets the client send as it likes before the next frame is looked at, as in nginx.
+    if (reader.streams) this.session.goOnLater(this);
+    else this.#grant();
     this.#awaitBody();
   }
 
@@ -280,6 +282,10 @@ export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
   goOn(): void {
     const { body } = this;
     if (body) this.#look(body, body.deliver());
+    this.#grant();
+  }
+
+  #grant(): void {
     const more = this.body?.grant(this.session.arriving(this)) ?? 0;
     if (more > 0 && !this.broken) this.session.sendWindow(this.id, more);
   }

@@ -19,6 +19,7 @@ import { emptyGifModule } from './empty-gif.ts';
 import { fastcgi } from './fastcgi.ts';
 import { flvModule } from './flv.ts';
 import { geoModule } from './geo.ts';
+import { grpc } from './grpc.ts';
 import { gunzipModule } from './gunzip.ts';
 import { gzipModule } from './gzip.ts';
 import { gzipStaticModule } from './gzip-static.ts';
@@ -84,6 +85,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   uwsgi,
   scgi,
   memcached,
+  grpc,
   emptyGifModule,
   flvModule,
   mp4Module,

@@ -1,16 +1,10 @@
 /** The directives of `proxy_*`, and what a location's values come to. */
-import {
-  type Args,
-  type Conf,
-  type Context,
-  directive,
-  type Parser,
-  type Scope,
-} from '../../config/contract.ts';
+import { type Conf, type Context, directive, type Parser, type Scope } from '../../config/contract.ts';
 import { enumOf, flag, wordAt } from '../../config/parsers.ts';
 import type { PeerTls, UpstreamConf } from '../../upstream/contract.ts';
 import { type HttpOptions, HttpSettings } from '../../upstream/protocols/http/protocol.ts';
 import type { SetHeader } from '../../upstream/protocols/http/request-head.ts';
+import { H2_ALPN, Http2Settings } from '../../upstream/protocols/http2/protocol.ts';
 import { HTTP } from '../build.ts';
 import { template, templateAt } from '../parsers.ts';
 import type { Template } from '../template.ts';
@@ -42,23 +36,14 @@ const HIDDEN = [
   'X-Accel-Charset',
 ];
 
-const setHeaders: Parser<readonly SetHeader[]> = {
+/** `proxy_set_header NAME VALUE` and its like. */
+export const setHeaders: Parser<readonly SetHeader[]> = {
   arity: 2,
   repeats: true,
   parse: (args, own = []) => [
     ...own,
     { name: wordAt(args, 0).text, value: templateAt(args, 1), place: wordAt(args, 0) },
   ],
-};
-
-const httpVersion: Parser<'1.0' | '1.1'> = {
-  arity: 1,
-  parse(args: Args) {
-    if (args.texts[0] === '2') {
-      args.fail(`"${args.name}" 2 is known but not supported by sluice yet: use 1.1`, args.words[0]);
-    }
-    return enumOf('1.0', '1.1').parse(args, undefined);
-  },
 };
 
 const shared = upstreamRows('proxy', [
@@ -83,7 +68,7 @@ export const directives = {
   ...peerTlsRows('proxy'),
   proxy_pass: directive(proxyPass, { in: LOCATIONS, initial: undefined }),
   proxy_cache_convert_head: directive(flag, { in: ANYWHERE, initial: true }),
-  proxy_http_version: directive(httpVersion, { in: ANYWHERE, initial: '1.1' }),
+  proxy_http_version: directive(enumOf('1.0', '1.1', '2'), { in: ANYWHERE, initial: '1.1' }),
   proxy_method: directive<Template | undefined>(template, { in: ANYWHERE, initial: undefined }),
   proxy_set_header: directive(setHeaders, { in: ANYWHERE, initial: [] }),
   proxy_set_body: directive<Template | undefined>(template, { in: ANYWHERE, initial: undefined }),
@@ -97,7 +82,7 @@ export const directives = {
 /** What the directives of a level come to. */
 export interface Derived {
   readonly upstream: UpstreamConf;
-  readonly settings: HttpSettings;
+  readonly settings: HttpSettings | Http2Settings;
   /** `none` where nothing is passed on over TLS. */
   readonly tls: PeerTls | 'none';
 }
@@ -155,6 +140,8 @@ const cacheHeaders = (own: readonly SetHeader[], scope: Scope): readonly SetHead
   ];
 };
 
+const VERSIONS = { '1.0': 1000, '1.1': 1001, '2': 2000 } as const;
+
 /** Throws Reason where directives contradict each other. */
 export const derive = (conf: OwnConf, scope: Scope): Derived => {
   const tempFolder = scope.load.builtIn.proxyTemp;
@@ -169,22 +156,30 @@ export const derive = (conf: OwnConf, scope: Scope): Derived => {
     passTrailers: conf.proxy_pass_trailers,
     passEarlyHints: true,
   };
-  const settings = new HttpSettings({
-    version: conf.proxy_http_version === '1.1' ? 1001 : 1000,
+  const shared = {
     setHeaders: conf.proxy_set_header,
     cacheHeaders: general.cache && cacheHeaders(conf.proxy_set_header, scope),
     method: conf.proxy_method,
     body: conf.proxy_set_body,
     passHeaders: conf.passRequestHeaders,
     bufferSize: conf.bufferSize,
-    passTrailers: conf.proxy_pass_trailers,
     passesServer: !general.hidden.has('server'),
     passesDate: !general.hidden.has('date'),
-    streams: !upstream.requestBuffering,
     rewriteRedirect: redirectRewriter(conf),
     rewriteCookie: cookieRewriter(conf),
-  });
+  };
+  const version = VERSIONS[conf.proxy_http_version];
+  const settings =
+    version === 2000
+      ? new Http2Settings(shared)
+      : new HttpSettings({
+          ...shared,
+          version,
+          passTrailers: conf.proxy_pass_trailers,
+          streams: !upstream.requestBuffering,
+        });
   const pass = conf.proxy_pass;
-  const secure = pass?.tls === true && passApplies(pass.scope, scope);
-  return { upstream, settings, tls: secure ? toPeerTls(conf, 'proxy', scope) : 'none' };
+  if (pass?.tls !== true || !passApplies(pass.scope, scope)) return { upstream, settings, tls: 'none' };
+  const tls = toPeerTls(conf, 'proxy', scope);
+  return { upstream, settings, tls: version === 2000 ? { ...tls, alpn: H2_ALPN } : tls };
 };

@@ -5,8 +5,9 @@ import type { PeerGroup, PeerTls } from '../../upstream/contract.ts';
 import { nameGroup } from '../../upstream/name-group.ts';
 import { HttpProtocol } from '../../upstream/protocols/http/protocol.ts';
 import { bodyLength } from '../../upstream/protocols/http/request-head.ts';
-import { targetOf } from '../../upstream/protocols/http/target.ts';
+import { type Target, targetOf } from '../../upstream/protocols/http/target.ts';
 import { parseUpstreamUrl, type UpstreamUrl } from '../../upstream/protocols/http/upstream-url.ts';
+import { Http2Protocol, Http2Settings } from '../../upstream/protocols/http2/protocol.ts';
 import { startUpstream } from '../../upstream/upstream.ts';
 import { type Handler, httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
@@ -26,6 +27,12 @@ const groupOf = ({ upstreams }: Pass, url: UpstreamUrl): PeerGroup | undefined =
   if (!url.numeric) return upstreams.find(`${url.host}:${url.port}`);
   return upstreams.direct(url.noPort && url.port > 0 ? `${url.host}:${url.port}` : url.address);
 };
+
+/** The protocol of requests that go to `target`. */
+const protocolTo = (settings: Derived['settings'], target: Target, tls: PeerTls | undefined) =>
+  settings instanceof Http2Settings
+    ? new Http2Protocol(settings, target, tls)
+    : new HttpProtocol(settings, target, tls);
 
 const tlsOf = ({ tls }: Derived): PeerTls | undefined => (tls === 'none' ? undefined : tls);
 
@@ -50,21 +57,21 @@ const variableHandler =
       logRequest(request, ERROR, `no resolver defined to resolve ${url.host}`);
       return BAD_GATEWAY;
     }
-    const protocol = new HttpProtocol(conf.settings, targetOf(url, -1), split.tls ? tlsOf(conf) : undefined);
+    const protocol = protocolTo(conf.settings, targetOf(url, -1), split.tls ? tlsOf(conf) : undefined);
     return startUpstream(request, conf.upstream, protocol, group);
   };
 
 const fixedHandler = (pass: Pass, conf: Derived): Handler => {
   if (!pass.fixed) return variableHandler(pass, conf);
   const { target, ref } = pass.fixed;
-  const protocol = new HttpProtocol(conf.settings, target, tlsOf(conf));
+  const protocol = protocolTo(conf.settings, target, tlsOf(conf));
   return (request) => startUpstream(request, conf.upstream, protocol, ref.group);
 };
 
 /** The protocol of the request's exchange, when it is ours. */
-const protocolOf = (request: Request): HttpProtocol | undefined => {
+const protocolOf = (request: Request): HttpProtocol | Http2Protocol | undefined => {
   const protocol = request.upstream?.protocol;
-  return protocol instanceof HttpProtocol ? protocol : undefined;
+  return protocol instanceof HttpProtocol || protocol instanceof Http2Protocol ? protocol : undefined;
 };
 
 const forwardedFor = (request: Request): string => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { resolve } from '../../../src/config/contract.ts';
 import { internName } from '../../../src/http/header-names.ts';
 import type { Request } from '../../../src/http/request.ts';
-import { HttpProtocol } from '../../../src/upstream/protocols/http/protocol.ts';
+import { HttpProtocol, HttpSettings } from '../../../src/upstream/protocols/http/protocol.ts';
 import { requestUri, targetOf } from '../../../src/upstream/protocols/http/target.ts';
 import { parseUpstreamUrl } from '../../../src/upstream/protocols/http/upstream-url.ts';
 import { ConfRig, makeRequest, proxy } from './conf-rig.ts';
@@ -195,7 +195,7 @@ describe('heads of requests', () => {
       for (const [name, ...words] of kase.statements ?? []) rig.set(proxy, scope, name, ...words);
       rig.build.variables.bind();
       const { settings, proxy_pass: pass } = resolve(proxy, [rig.http, scope]);
-      assert.ok(pass?.fixed);
+      assert.ok(pass?.fixed && settings instanceof HttpSettings);
       const request = makeRequest({ target: '/u', uri: '/u' });
       const protocol = new HttpProtocol(settings, pass.fixed.target);
       const sent = { hasBody: false, bodyLength: 0 };
@@ -222,7 +222,7 @@ describe('pieces of a request body', () => {
       const scope = rig.location('prefix', '/');
       rig.set(proxy, scope, 'proxy_pass', 'http://b');
       const { settings, proxy_pass: pass } = resolve(proxy, [rig.http, scope]);
-      assert.ok(pass?.fixed);
+      assert.ok(pass?.fixed && settings instanceof HttpSettings);
       const protocol = new HttpProtocol(settings, pass.fixed.target);
       const sent = { hasBody: false, bodyLength: 0 };
       sent.hasBody = true;

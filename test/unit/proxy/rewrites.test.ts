@@ -140,7 +140,6 @@ const WRONG: readonly (readonly [reason: string, ...statements: Statement[]])[] 
   ['invalid URL prefix', ['proxy_pass', 'ftp://x']],
   ['invalid port in upstream "x:99999"', ['proxy_pass', 'http://x:99999']],
   ['no host in upstream "/"', ['proxy_pass', 'http:///']],
-  ['"proxy_http_version" 2 is known but not supported by sluice yet: use 1.1', ['proxy_http_version', '2']],
   ['invalid value "3"', ['proxy_http_version', '3']],
 ];
 

@@ -4,6 +4,7 @@
  */
 import type { Place } from '../../../config/contract.ts';
 import { KNOWN } from '../../../http/header-names.ts';
+import type { HeaderName } from '../../../http/headers.ts';
 import type { Request } from '../../../http/request.ts';
 import type { Template } from '../../../http/template.ts';
 import { requestUri, type Target } from './target.ts';
@@ -87,7 +88,7 @@ const LINE_MARKS = 4;
 const NUMBERS: ReadonlyMap<string, number> = new Map(Object.entries(KNOWN));
 
 /** The names that the client's lines are compared with: by number where they are known, else by text. */
-class Exclusions {
+export class NameSet {
   readonly #known = new Uint8Array(256);
   readonly #others = new Set<string>();
 
@@ -98,6 +99,10 @@ class Exclusions {
       if (known === undefined) this.#others.add(lower);
       else this.#known[known] = 1;
     }
+  }
+
+  has(name: HeaderName): boolean {
+    return name.known !== 0 ? this.#known[name.known] === 1 : this.#others.has(name.lower);
   }
 
   /** The client's lines without the excluded ones; lines that stand together as they are sent are taken together. */
@@ -129,12 +134,12 @@ class Exclusions {
   }
 }
 
-let last = { names: '', exclusions: new Exclusions(DROPPED) };
+let last = { names: '', exclusions: new NameSet(DROPPED) };
 
 /** What is not passed on where `names` are set. Thousands of locations set the same: the last one is kept. */
-const exclusionsOf = (names: readonly string[]): Exclusions => {
+export const exclusionsOf = (names: readonly string[]): NameSet => {
   const text = names.join('\n');
-  if (text !== last.names) last = { names: text, exclusions: new Exclusions([...DROPPED, ...names]) };
+  if (text !== last.names) last = { names: text, exclusions: new NameSet([...DROPPED, ...names]) };
   return last.exclusions;
 };
 
