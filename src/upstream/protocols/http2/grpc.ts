@@ -5,7 +5,7 @@ import type { PeerTls, Protocol, Reply } from '../../contract.ts';
 import type { Upstream } from '../../upstream.ts';
 import { bodyLength, type HeadOptions, NameSet } from '../http/request-head.ts';
 import { beginReply } from './protocol.ts';
-import { Http2Reply } from './reply.ts';
+import { Http2Reply, type ReplyOptions } from './reply.ts';
 import { type BlockBuilder, compileBlock } from './request-block.ts';
 
 /** The client's lines of these names are not passed on. */
@@ -24,7 +24,7 @@ const DROPPED = [
 /** What a location says about all of its requests. */
 export class GrpcSettings {
   readonly block: BlockBuilder;
-  readonly bufferSize: number;
+  readonly reply: ReplyOptions;
   /** Lines of the configuration take the place of these. */
   readonly ownLength: boolean;
   readonly ownTe: boolean;
@@ -36,7 +36,7 @@ export class GrpcSettings {
       passHeaders: true,
       excluded: new NameSet([...DROPPED, ...names]),
     });
-    this.bufferSize = bufferSize;
+    this.reply = { bufferSize, endsWithHead: true };
     this.ownLength = names.includes('content-length');
     this.ownTe = names.includes('te');
   }
@@ -94,7 +94,7 @@ export class GrpcProtocol implements Protocol {
   }
 
   reply({ method }: Request, u: Upstream): Reply | undefined {
-    return beginReply(u, method, this.settings.bufferSize);
+    return beginReply(u, method, this.settings.reply);
   }
 
   done(reply: Reply): void {

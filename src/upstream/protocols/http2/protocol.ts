@@ -8,7 +8,7 @@ import type { Upstream } from '../../upstream.ts';
 import { bodyLength, exclusionsOf, type HeadOptions } from '../http/request-head.ts';
 import { requestUri, type Target } from '../http/target.ts';
 import { Http2Link } from './link.ts';
-import { Http2Reply } from './reply.ts';
+import { Http2Reply, type ReplyOptions } from './reply.ts';
 import { type BlockBuilder, compileBlock } from './request-block.ts';
 import { Http2Stream } from './stream.ts';
 
@@ -32,9 +32,9 @@ const beginStream = (u: Upstream): Http2Stream | undefined => {
 };
 
 /** The reply on a new stream; undefined: there can't be one, which has been logged. */
-export const beginReply = (u: Upstream, method: string, bufferSize: number): Reply | undefined => {
+export const beginReply = (u: Upstream, method: string, options: ReplyOptions): Reply | undefined => {
   const stream = beginStream(u);
-  return stream && new Http2Reply(u, stream, isHead(method), { bufferSize });
+  return stream && new Http2Reply(u, stream, isHead(method), options);
 };
 
 /** What a location says about all of its requests, wherever they go. */
@@ -53,6 +53,7 @@ export class Http2Settings {
   readonly cacheBlock: BlockBuilder;
   /** A line of the configuration says how long the body is. */
   readonly ownLength: boolean;
+  readonly reply: ReplyOptions;
   readonly rewriteRedirect: RewriteRedirect;
   readonly rewriteCookie: Rewrite;
 
@@ -66,6 +67,7 @@ export class Http2Settings {
       });
     this.block = compile(setHeaders);
     this.cacheBlock = cacheHeaders ? compile(cacheHeaders) : this.block;
+    this.reply = { bufferSize: options.bufferSize, endsWithHead: false };
     this.rewriteRedirect = options.rewriteRedirect;
     this.rewriteCookie = options.rewriteCookie;
     this.ownLength = setHeaders.some(({ name }) => name.toLowerCase() === 'content-length');
@@ -136,7 +138,7 @@ export class Http2Protocol implements Protocol {
   }
 
   reply(request: Request, u: Upstream): Reply | undefined {
-    return beginReply(u, this.#method(request, u), this.settings.options.bufferSize);
+    return beginReply(u, this.#method(request, u), this.settings.reply);
   }
 
   done(reply: Reply): void {

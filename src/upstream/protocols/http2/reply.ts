@@ -23,6 +23,11 @@ import type { Http2Stream } from './stream.ts';
 export interface ReplyOptions {
   /** `proxy_buffer_size`: the names and values of a head must fit, and so must its frames. */
   readonly bufferSize: number;
+  /**
+   * A head that ends the stream has a body of length 0, so that the client's stream ends with its head too: gRPC's
+   * clients look for the status there. As in nginx, which does it for gRPC alone.
+   */
+  readonly endsWithHead: boolean;
 }
 
 /** The head is awaited; the body is; it is over, or of no more interest. */
@@ -290,6 +295,8 @@ export class Http2Reply implements Reply, FieldTarget {
       return upstream.onInterim(EARLY_HINTS, this.#lines);
     }
     this.#state = BODY;
+    if (this.#endsStream && this.#options.endsWithHead && upstream.head.contentLength < 0)
+      upstream.head.contentLength = 0;
     this.#length = this.#lengthOf(upstream.head);
     upstream.keep = this.#endsStream && !this.channel.leaving && this.behindHead === 0;
     if (!upstream.onReplyHead()) {
