@@ -1,4 +1,4 @@
-/** A client of HTTP/2 that is scripted frame by frame, wrong ones too. */
+/** Both ends of HTTP/2, scripted frame by frame, wrong ones too. */
 import type { Field } from '../../src/http/http2/field.ts';
 import {
   ACK,
@@ -60,37 +60,15 @@ export const frame = (type: number, flags: number, id: number, payload = ''): st
 
 const number32 = (text: string, at: number): number => Buffer.from(text, 'latin1').readUInt32BE(at);
 
-export class H2Client {
+/** One end of a connection: sends frames, and reads those of the other one. */
+export class H2End {
   readonly #decoder = new HpackDecoder(65536, 1 << 20);
-  #next = 1;
 
   constructor(readonly wire: Wire) {}
-
-  /** Connects and says the preface, with settings if any; what the server begins with is not read. */
-  static async connect(proxy: Subject, name = '', settings = ''): Promise<H2Client> {
-    const client = new H2Client(await proxy.connect(name));
-    client.wire.send(PREFACE + frame(SETTINGS, 0, 0, settings));
-    return client;
-  }
 
   send(...frames: readonly string[]): this {
     this.wire.send(frames.join(''));
     return this;
-  }
-
-  /** The frames of a request on the next stream, without sending them. `body` undefined: none follows. */
-  request(pairs: readonly Pair[], body?: string, flags = END_HEADERS): [id: number, frames: string] {
-    const id = this.#next;
-    this.#next += 2;
-    const head = frame(HEADERS, flags | (body === undefined ? END_STREAM : 0), id, block(pairs));
-    return [id, body === undefined ? head : head + frame(DATA, END_STREAM, id, body)];
-  }
-
-  /** Sends a request and reads its answer, whatever else comes in between. */
-  async ask(pairs: readonly Pair[], body?: string): Promise<Answer> {
-    const [id, frames] = this.request(pairs, body);
-    this.send(frames);
-    return this.answer(id);
   }
 
   async read(ms?: number): Promise<Frame> {
@@ -128,6 +106,44 @@ export class H2Client {
     }
   }
 
+  acknowledge(): this {
+    return this.send(frame(SETTINGS, ACK, 0));
+  }
+
+  window(id: number, more: number): this {
+    return this.send(frame(WINDOW_UPDATE, 0, id, uint32(more)));
+  }
+
+  settings(...pairs: readonly (readonly [id: number, value: number])[]): this {
+    return this.send(frame(SETTINGS, 0, 0, pairs.map(([id, value]) => setting(id, value)).join('')));
+  }
+}
+
+export class H2Client extends H2End {
+  #next = 1;
+
+  /** Connects and says the preface, with settings if any; what the server begins with is not read. */
+  static async connect(proxy: Subject, name = '', settings = ''): Promise<H2Client> {
+    const client = new H2Client(await proxy.connect(name));
+    client.wire.send(PREFACE + frame(SETTINGS, 0, 0, settings));
+    return client;
+  }
+
+  /** The frames of a request on the next stream, without sending them. `body` undefined: none follows. */
+  request(pairs: readonly Pair[], body?: string, flags = END_HEADERS): [id: number, frames: string] {
+    const id = this.#next;
+    this.#next += 2;
+    const head = frame(HEADERS, flags | (body === undefined ? END_STREAM : 0), id, block(pairs));
+    return [id, body === undefined ? head : head + frame(DATA, END_STREAM, id, body)];
+  }
+
+  /** Sends a request and reads its answer, whatever else comes in between. */
+  async ask(pairs: readonly Pair[], body?: string): Promise<Answer> {
+    const [id, frames] = this.request(pairs, body);
+    this.send(frames);
+    return this.answer(id);
+  }
+
   /** Reads the answer on a stream. */
   async answer(id: number): Promise<Answer> {
     let fields = '';
@@ -155,17 +171,5 @@ export class H2Client {
   async goaway(): Promise<{ readonly code: number; readonly last: number }> {
     const { payload } = await this.until(GOAWAY);
     return { code: number32(payload, 4), last: number32(payload, 0) };
-  }
-
-  acknowledge(): this {
-    return this.send(frame(SETTINGS, ACK, 0));
-  }
-
-  window(id: number, more: number): this {
-    return this.send(frame(WINDOW_UPDATE, 0, id, uint32(more)));
-  }
-
-  settings(...pairs: readonly (readonly [id: number, value: number])[]): this {
-    return this.send(frame(SETTINGS, 0, 0, pairs.map(([id, value]) => setting(id, value)).join('')));
   }
 }

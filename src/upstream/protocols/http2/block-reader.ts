@@ -10,10 +10,12 @@ export interface FieldTarget {
   field(name: string, value: string): boolean;
 }
 
-/** What `read` came to: all fields have been given; the target has refused one; the block is wrong, see `reason`. */
-export const BLOCK_DONE = 0;
+/** What `read` came to: the fields that are whole have been given; the target has refused one; the block is wrong, see `reason`. */
+export const BLOCK_READ = 0;
 export const BLOCK_REFUSED = 1;
 export const BLOCK_WRONG = 2;
+/** Of a field: it goes on in the next piece. */
+const SHORT = 3;
 
 const LAST_INDEX = 61;
 /** What stands in a length's first octet where others follow it. */
@@ -24,8 +26,6 @@ const WRONG_VALUE = /[\0\r\n]/;
 
 const isName = (name: string): boolean => !WRONG_NAME.test(name) && name.indexOf(':', 1) < 0;
 
-const TRUNCATED = 'upstream sent truncated http2 header';
-
 export class BlockReader {
   /** Why the last block was wrong. */
   reason = '';
@@ -34,16 +34,33 @@ export class BlockReader {
   /** Bytes of names and values that may still come. */
   #left = 0;
   #text = '';
+  /** The beginning of a field that goes on in the next piece. */
+  #begun: Buffer = NOTHING;
 
-  /** Reads a whole block, whose names and values may have `limit` bytes together. */
-  read(bytes: Buffer, limit: number, target: FieldTarget): number {
+  /** Another block begins, whose names and values may have `limit` bytes together. */
+  begin(limit: number): void {
+    this.#left = limit;
+    this.#begun = NOTHING;
+  }
+
+  /** Reads a piece of the block; `last`: it ends with it. */
+  read(piece: Buffer, last: boolean, target: FieldTarget): number {
+    const begun = this.#begun;
+    const bytes = begun.length > 0 ? Buffer.concat([begun, piece]) : piece;
+    this.#begun = NOTHING;
     this.#bytes = bytes;
     this.#position = 0;
-    this.#left = limit;
-    let found = BLOCK_DONE;
-    while (found === BLOCK_DONE && this.#position < bytes.length) found = this.#readField(target);
+    let found = BLOCK_READ;
+    let start = 0;
+    while (found === BLOCK_READ && this.#position < bytes.length) {
+      start = this.#position;
+      found = this.#readField(target);
+    }
     this.#bytes = NOTHING;
-    return found;
+    if (found !== SHORT) return found;
+    if (last) return this.#wrong('upstream sent truncated http2 header');
+    this.#begun = Buffer.from(bytes.subarray(start));
+    return BLOCK_READ;
   }
 
   #wrong(reason: string): number {
@@ -58,7 +75,7 @@ export class BlockReader {
     if (first >= 0x20) {
       const size = first & 0x1f;
       return size === 0
-        ? BLOCK_DONE
+        ? BLOCK_READ
         : this.#wrong(`upstream sent invalid http2 dynamic table size update: ${size}`);
     }
     const index = first & 0x0f;
@@ -76,7 +93,7 @@ export class BlockReader {
 
   /** A literal whose name's index takes two octets. */
   #farLiteral(target: FieldTarget): number {
-    if (this.#position >= this.#bytes.length) return this.#wrong(TRUNCATED);
+    if (this.#position >= this.#bytes.length) return SHORT;
     const octet = this.#bytes[this.#position++] ?? 0;
     if (octet >= 0x80) return this.#wrong('upstream sent http2 table index with continuation flag');
     return this.#literal(0x0f + octet, target);
@@ -86,7 +103,7 @@ export class BlockReader {
     let name = '';
     if (index === 0) {
       const found = this.#string('name');
-      if (found !== BLOCK_DONE) return found;
+      if (found !== BLOCK_READ) return found;
       name = this.#text;
     } else {
       const field = index > LAST_INDEX ? undefined : STATIC[index];
@@ -94,7 +111,7 @@ export class BlockReader {
       name = field.name.text;
     }
     const found = this.#string('value');
-    if (found !== BLOCK_DONE) return found;
+    if (found !== BLOCK_READ) return found;
     const value = this.#text;
     if ((index === 0 && !isName(name)) || WRONG_VALUE.test(value))
       return this.#wrong(`upstream sent invalid header: "${name}: ${value}"`);
@@ -105,7 +122,7 @@ export class BlockReader {
     const length = name.length + value.length;
     if (length > this.#left) return this.#wrong('upstream sent too large http2 header');
     this.#left -= length;
-    return target.field(name, value) ? BLOCK_DONE : BLOCK_REFUSED;
+    return target.field(name, value) ? BLOCK_READ : BLOCK_REFUSED;
   }
 
   /** A string, into `#text`. */
@@ -113,7 +130,7 @@ export class BlockReader {
     const bytes = this.#bytes;
     const first = bytes[this.#position] ?? 0;
     const length = this.#length();
-    if (length < 0) return this.#wrong(TRUNCATED);
+    if (length < 0) return SHORT;
     if (length > LONGEST) return this.#wrong(`upstream sent too large http2 header ${what} length`);
     if (length === 0 && what === 'name') return this.#wrong('upstream sent zero http2 header name length');
     const coded = first >= 0x80;
@@ -121,12 +138,12 @@ export class BlockReader {
     if (most > this.#left) return this.#wrong(`upstream sent too large http2 header ${what} length: ${most}`);
     const start = this.#position;
     const end = start + length;
-    if (end > bytes.length) return this.#wrong(TRUNCATED);
+    if (end > bytes.length) return SHORT;
     this.#position = end;
     const text = coded ? decodeHuffman(bytes, start, end) : bytes.latin1Slice(start, end);
     if (text === undefined) return this.#wrong('upstream sent invalid encoded header');
     this.#text = text;
-    return BLOCK_DONE;
+    return BLOCK_READ;
   }
 
   /** A length of up to four octets; -1: the block ends before it does; more than LONGEST: it has more octets. */

@@ -5,6 +5,7 @@ import {
   DEFAULT_FRAME_SIZE,
   END_HEADERS,
   END_STREAM,
+  FRAME_HEAD,
   HEADERS,
   PADDED,
   PRIORITIZED,
@@ -43,8 +44,6 @@ const STATUS = /^[0-9]{3}$/;
 const PREMATURE_END = 'upstream prematurely closed stream';
 const PRIORITY_SIZE = 5;
 
-const NO_FRAGMENT = Buffer.alloc(0);
-
 export class Http2Reply implements Reply, FieldTarget {
   behindHead = 0;
   readonly channel: Http2Stream;
@@ -55,8 +54,9 @@ export class Http2Reply implements Reply, FieldTarget {
   readonly #frames = new FrameReader();
   readonly #block = new BlockReader();
   #state = HEAD;
-  /** What has come of a header block; undefined: none has begun. */
-  #fragment: Buffer | undefined = undefined;
+  /** A header block has begun and not ended; the bytes of its frames. */
+  #inBlock = false;
+  #blockBytes = 0;
   /** The block ends the stream. */
   #endsStream = false;
   /** The stream has ended, and has been reset in order after that. */
@@ -123,7 +123,7 @@ export class Http2Reply implements Reply, FieldTarget {
     const { id } = this.channel;
     if (rest > DEFAULT_FRAME_SIZE) return this.#invalid(`upstream sent too large http2 frame: ${rest}`);
     const continues = type === CONTINUATION;
-    if (continues !== (this.#fragment !== undefined) || (this.#state === HEAD && type === DATA))
+    if (continues !== this.#inBlock || (this.#state === HEAD && type === DATA))
       return this.#invalid(`upstream sent unexpected http2 frame: ${type}`);
     if (type === DATA) {
       if (stream !== id) return this.#invalid(`upstream sent data frame for unknown stream ${stream}`);
@@ -225,33 +225,30 @@ export class Http2Reply implements Reply, FieldTarget {
     const padding = padded ? (payload[0] ?? 0) : 0;
     const to = payload.length - padding;
     if (to < from) return this.#invalid(tooLongPadding(padding, payload.length - from));
-    this.#fragment = NO_FRAGMENT;
+    this.#inBlock = true;
+    this.#blockBytes = 0;
+    this.#block.begin(this.#options.bufferSize);
     this.#endsStream = (flags & END_STREAM) !== 0;
+    this.#lines = [];
+    this.#status = 0;
     return this.#takeFragment(payload.subarray(from, to), flags);
   }
 
   #takeFragment(piece: Buffer, flags: number): boolean {
     const { bufferSize } = this.#options;
-    const before = this.#fragment;
-    const whole = before && before.length > 0 ? Buffer.concat([before, piece]) : piece;
-    if ((flags & END_HEADERS) === 0) {
-      if (whole.length >= bufferSize) return this.#invalid('upstream sent too big header');
-      this.#fragment = Buffer.from(whole);
-      return true;
-    }
-    this.#fragment = undefined;
-    this.#lines = [];
-    return this.#state === HEAD ? this.#takeHead(whole) : this.#takeTrailers(whole);
-  }
-
-  /** True: all fields of the block are there; else the reply is over. */
-  #readBlock(bytes: Buffer, what: 'header' | 'trailer'): boolean {
-    const found = this.#block.read(bytes, this.#options.bufferSize, this);
+    const last = (flags & END_HEADERS) !== 0;
+    const isHead = this.#state === HEAD;
+    const found = this.#block.read(piece, last, this);
     if (found === BLOCK_WRONG) {
       this.#upstream.log(ERROR, this.#block.reason);
-      return this.#invalid(`upstream sent invalid ${what}`);
+      return this.#invalid(`upstream sent invalid ${isHead ? 'header' : 'trailer'}`);
     }
-    return found !== BLOCK_REFUSED;
+    if (found === BLOCK_REFUSED) return false;
+    this.#blockBytes += FRAME_HEAD + piece.length;
+    if (isHead && this.#blockBytes > bufferSize) return this.#invalid('upstream sent too big header');
+    if (!last) return true;
+    this.#inBlock = false;
+    return isHead ? this.#endHead() : this.#endTrailers();
   }
 
   field(name: string, value: string): boolean {
@@ -285,9 +282,7 @@ export class Http2Reply implements Reply, FieldTarget {
     return true;
   }
 
-  #takeHead(block: Buffer): boolean {
-    this.#status = 0;
-    if (!this.#readBlock(block, 'header')) return false;
+  #endHead(): boolean {
     if (this.#status === 0) return this.#invalid('upstream sent no :status header');
     const upstream = this.#upstream;
     if (this.#status === EARLY_HINTS) {
@@ -315,8 +310,7 @@ export class Http2Reply implements Reply, FieldTarget {
     return this.#isHead || status === NO_CONTENT || status === NOT_MODIFIED ? 0 : contentLength;
   }
 
-  #takeTrailers(block: Buffer): boolean {
-    if (!this.#readBlock(block, 'trailer')) return false;
+  #endTrailers(): boolean {
     if (!this.#endsStream) return this.#invalid('upstream sent trailer without end stream flag');
     this.#upstream.trailers = this.#lines;
     this.#done = true;
