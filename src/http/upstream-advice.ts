@@ -6,6 +6,8 @@ import type { GroupRef } from '../upstream/registry.ts';
 import type { HttpBuild } from './build.ts';
 import type { Location } from './location.ts';
 import { fastcgi } from './modules/fastcgi.ts';
+import { grpc } from './modules/grpc.ts';
+import { memcached } from './modules/memcached.ts';
 import { proxy } from './modules/proxy.ts';
 
 /** Where the directive that holds in `scope` is written, or `fallback` where it is a default. */
@@ -46,6 +48,20 @@ const fastcgiUse = (scope: Scope, location: Location): UseFacts | undefined => {
   const keepConn = { value: conf.fastcgi_keep_conn, place: placeOf(scope, 'fastcgi_keep_conn', place) };
   return { group: nameOf(pass.ref), place, keepConn };
 };
+
+/** Protocols that keep connections without being asked to. */
+const otherUse = (scope: Scope, location: Location): UseFacts | undefined => {
+  const { grpc_pass: call } = location.confOf(grpc);
+  if (call?.ref && call.scope === scope) return useOf(call.ref, scope, 'grpc_pass');
+  const { memcached_pass: lookup } = location.confOf(memcached);
+  if (lookup?.pass.scope === scope) return useOf(lookup.ref, scope, 'memcached_pass');
+  return undefined;
+};
+
+const useOf = (ref: GroupRef, scope: Scope, directive: string): UseFacts => ({
+  group: nameOf(ref),
+  place: placeOf(scope, directive, ref.place),
+});
 
 /** When a server of this same configuration listens there: how long it keeps idle connections, ms. */
 const closesAfter = (build: HttpBuild, target: string): number | undefined => {
@@ -108,7 +124,7 @@ const bySource = (): Silenced => {
 /** One line for each upstream of a configuration that has been read and compiled. */
 export const upstreamAdvice = (build: HttpBuild): readonly string[] => {
   const uses = [...build.locations].flatMap(([scope, location]) => {
-    const use = proxyUse(scope, location) ?? fastcgiUse(scope, location);
+    const use = proxyUse(scope, location) ?? fastcgiUse(scope, location) ?? otherUse(scope, location);
     return use ? [use] : [];
   });
   const explicit = explicitGroups(build);

@@ -36,7 +36,7 @@ export interface Setting<T> {
 /** A location that passes requests to a group. */
 export interface UseFacts {
   readonly group: string;
-  /** The `proxy_pass` or `fastcgi_pass`. */
+  /** The `proxy_pass`, `fastcgi_pass`, `grpc_pass` or `memcached_pass`. */
   readonly place: Place;
   readonly httpVersion?: Setting<string> | undefined;
   /** The Connection line sent; undefined where none is set. */
@@ -63,11 +63,17 @@ const hindrance = (use: UseFacts): Warning | undefined => {
   if (keepConn && !keepConn.value) {
     return { code: 'K04', place: keepConn.place, text: '"fastcgi_keep_conn" is off' };
   }
-  if (httpVersion && httpVersion.value !== '1.1') {
+  if (httpVersion?.value === '1.0') {
     return { code: 'K01', place: httpVersion.place, text: `"proxy_http_version" is ${httpVersion.value}` };
   }
   const value = connection?.value.toLowerCase() ?? '';
-  if (connection && !value.includes('$') && !['', 'upgrade', 'keep-alive'].includes(value)) {
+  // The line means nothing to connections of HTTP/2.
+  if (
+    connection &&
+    httpVersion?.value !== '2' &&
+    !value.includes('$') &&
+    !['', 'upgrade', 'keep-alive'].includes(value)
+  ) {
     return {
       code: 'K02',
       place: connection.place,

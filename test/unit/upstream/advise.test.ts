@@ -45,6 +45,10 @@ const cases: Readonly<Record<string, Case>> = {
     uses: [http(5), http(6, '1.1', 'close')],
     says: 'pool of 32: used by 1 location; "proxy_set_header Connection" is "close" in c:6 [K02]',
   },
+  'HTTP/2, whatever its Connection line': {
+    uses: [http(5, '2'), http(6, '2', 'close')],
+    says: 'pool of 32: used by 2 locations',
+  },
   'kept FastCGI connections without a pool': {
     group: { pool: 0, keepalive: on(3) },
     uses: [fastcgi(5, true)],
