@@ -71,9 +71,9 @@ async function start(name, binary, text, port, cpu) {
 }
 
 /** The backend of both: nginx, or a server of Node's in this process. */
-async function startBackend(port) {
+async function startBackend(port, http2) {
   if (nginx !== undefined) {
-    await start('backend', nginx, backendConf({ dir: rig.dir, port }), port, 1);
+    await start('backend', nginx, backendConf({ dir: rig.dir, port, http2 }), port, 1);
     return;
   }
   const big = Buffer.alloc(1 << 20, 'x');
@@ -109,8 +109,8 @@ async function main() {
   writeFileSync(join(rig.dir, 'www/1k'), 'x'.repeat(1024));
   writeFileSync(join(rig.dir, 'www/1m'), 'x'.repeat(1 << 20));
   new Certificates(rig.dir).make('bench');
-  const [backend, ...free] = await freePorts(1 + 2 * PORTS.length);
-  await startBackend(backend);
+  const [backend, backendHttp2, ...free] = await freePorts(2 + 2 * PORTS.length);
+  await startBackend(backend, backendHttp2);
   const hasFastcgi = findTool('cc') !== undefined && existsSync('/usr/include/fcgiapp.h');
   const fastcgi = hasFastcgi ? await startResponder(rig, { threads: 64 }) : 0;
 
@@ -118,7 +118,7 @@ async function main() {
   const binaries = { ...(nginx === undefined ? {} : { nginx }), sluice: resolve(values.binary) };
   for (const [name, binary] of Object.entries(binaries)) {
     const ports = Object.fromEntries(PORTS.map((port) => [port, free.pop()]));
-    const text = proxyConf({ dir: rig.dir, name, ports, backend, fastcgi });
+    const text = proxyConf({ dir: rig.dir, name, ports, backend, backendHttp2, fastcgi });
     subjects.push({ name, ports, pid: await start(name, binary, text, ports.http, 0) });
   }
 
@@ -127,9 +127,12 @@ async function main() {
   let failures = 0;
   console.log(`${'scenario'.padEnd(20)}${'us of CPU a request'.padEnd(30)}ratio    requests/s`);
   for (const scenario of SCENARIOS) {
-    const missing = { fastcgi: !hasFastcgi, wrk: wrk === undefined, h2load: h2load === undefined }[
-      scenario.needs
-    ];
+    const missing = {
+      fastcgi: !hasFastcgi,
+      wrk: wrk === undefined,
+      h2load: h2load === undefined,
+      calls: h2load === undefined || nginx === undefined,
+    }[scenario.needs];
     if ((only !== undefined && !only.includes(scenario.name)) || missing === true) {
       continue;
     }

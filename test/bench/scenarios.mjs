@@ -35,8 +35,9 @@ http {
 `;
 
 /** The configuration of a proxy under test. */
-export const proxyConf = ({ dir, name, ports, backend, fastcgi }) => `${head(dir, name)}
+export const proxyConf = ({ dir, name, ports, backend, backendHttp2, fastcgi }) => `${head(dir, name)}
   upstream pool { server 127.0.0.1:${backend}; keepalive 64; keepalive_requests 100000000; }
+  upstream calls { server 127.0.0.1:${backendHttp2}; keepalive 64; keepalive_requests 100000000; }
   upstream fastcgi { server 127.0.0.1:${fastcgi || 9}; keepalive 64; keepalive_requests 100000000; }
   server {
     listen 127.0.0.1:${ports.http} backlog=4096;
@@ -53,6 +54,7 @@ export const proxyConf = ({ dir, name, ports, backend, fastcgi }) => `${head(dir
     location /plain { proxy_pass http://127.0.0.1:${backend}; proxy_http_version 1.0; }
     location = /return { return 200 "ok\\n"; }
     location /files/ { alias ${dir}/www/; }
+    location = /call { grpc_pass grpc://calls; }
     location /fastcgi {
       fastcgi_pass fastcgi;
       fastcgi_keep_conn on;
@@ -71,9 +73,10 @@ export const proxyConf = ({ dir, name, ports, backend, fastcgi }) => `${head(dir
 `;
 
 /** The configuration of nginx as the backend of both. */
-export const backendConf = ({ dir, port }) => `${head(dir, 'backend')}
+export const backendConf = ({ dir, port, http2 }) => `${head(dir, 'backend')}
   server {
     listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${http2} http2 backlog=4096;
     location / { return 200 "hello from the backend, in a body of a usual small size\\n"; }
     location = /1m { root ${dir}/www; }
   }
@@ -100,4 +103,5 @@ export const SCENARIOS = [
   { name: 'h2-return-200', path: '/return', connections: 8, streams: 10, port: 'http2', needs: 'h2load' },
   { name: 'h2-proxy', path: '/', connections: 8, streams: 10, port: 'http2', needs: 'h2load' },
   { name: 'h2-static', path: '/files/1k', connections: 8, streams: 10, port: 'http2', needs: 'h2load' },
+  { name: 'h2-grpc', path: '/call', connections: 8, streams: 10, port: 'http2', needs: 'calls' },
 ];
