@@ -77,7 +77,8 @@ export const passHead = (u: Upstream): boolean => {
     return false;
   }
   u.phase = PASSING;
-  u.action = BODY_ACTION;
+  // As in nginx: without buffering what came with the head still belongs to it.
+  if (u.buffering) u.action = BODY_ACTION;
   attempt.length = u.reply?.behindHead ?? 0;
   if (!u.buffering) {
     // An empty piece: the head goes to the client at once, with the body where that has come too.
@@ -246,6 +247,6 @@ export const passInterim = (u: Upstream, status: number, lines: readonly string[
     const name = lines[i] ?? '';
     if (!conf.hidden.has(name.toLowerCase())) passed.push(name, lines[i + 1] ?? '');
   }
-  request.stream.writeInterim(request, '103 Early Hints', passed);
+  if (passed.length > 0) request.stream.writeInterim(request, '103 Early Hints', passed);
   return true;
 };

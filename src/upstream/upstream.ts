@@ -34,6 +34,7 @@ import type { FramedSender } from './send-framed.ts';
 import type { Spool } from './spool.ts';
 import {
   AWAITING,
+  BODY_ACTION,
   CONNECTING_ACTION,
   DRAINING,
   HEAD_ACTION,
@@ -285,7 +286,9 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
     if (phase === AWAITING) {
       this.answered = true;
       this.action = HEAD_ACTION;
-    } else if (phase !== PASSING) {
+    } else if (phase === PASSING) {
+      this.action = BODY_ACTION;
+    } else {
       return;
     }
     if (this.limit) {

@@ -7,6 +7,7 @@ import {
   DATA,
   END_HEADERS,
   END_STREAM,
+  frameHead,
   GOAWAY,
   HEADERS,
   INITIAL_WINDOW_SIZE,
@@ -24,7 +25,7 @@ import { rawString } from '../../src/http/http2/hpack-encoder.ts';
 import { frame } from '../kit/h2.ts';
 import { fieldOf, head, startH2Backend } from '../kit/h2-backend.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
-import { Rig } from '../kit/rig.ts';
+import { Rig, rigFor } from '../kit/rig.ts';
 
 const blockFrame = (id: number, text: string, flags = END_HEADERS): string => frame(HEADERS, flags, id, text);
 const literal = (name: string, value: string): string => `\0${rawString(name)}${rawString(value)}`;
@@ -194,6 +195,20 @@ const HEADS: readonly [name: string, frames: Frames, logged: string][] = [
   ],
 ];
 
+/** Refused before their payload comes. */
+const BEGUN: readonly [name: string, frames: Frames, logged: string][] = [
+  [
+    'a frame whose length is wrong',
+    () => frameHead(11_776, SETTINGS, 0, 0),
+    'upstream sent settings frame with invalid length: 11776',
+  ],
+  [
+    'padding longer than HEADERS, and a line about the head behind it',
+    (id) => frame(HEADERS, END_HEADERS | PADDED, id, '\x05\x88'),
+    'upstream sent invalid header while reading response header from upstream',
+  ],
+];
+
 /** Behind the head: the client's connection is cut. */
 const BODIES: readonly [name: string, frames: Frames, logged: string][] = [
   ['another stream', () => frame(DATA, 0, 5, 'x'), 'upstream sent data frame for unknown stream 5'],
@@ -239,8 +254,9 @@ const passed = { next: Promise.resolve(), tell: (): void => {} };
 
 before(async () => {
   const backend = await startH2Backend(rig, async ({ id, fields }, peer) => {
-    const [, group = '', index = ''] = /^\/(head|body)\/(\d+)/.exec(fieldOf(fields, ':path') ?? '') ?? [];
-    const [, frames] = (group === 'head' ? HEADS : BODIES)[Number(index)] ?? [];
+    const [, group = '', index = ''] =
+      /^\/(head|begun|body)\/(\d+)/.exec(fieldOf(fields, ':path') ?? '') ?? [];
+    const [, frames] = { head: HEADS, begun: BEGUN, body: BODIES }[group]?.[Number(index)] ?? [];
     if (group === 'body') {
       peer.send(head(id, [['content-length', '3']]));
       await passed.next;
@@ -263,6 +279,32 @@ describe('instead of a head', () => {
       assert.match(log, /while reading response header from upstream/);
     });
   }
+});
+
+describe('as soon as it is known', () => {
+  for (const [index, [name, , logged]] of BEGUN.entries()) {
+    test(name, async () => {
+      const from = proxy.log.length;
+      assert.equal((await proxy.get(`/begun/${index}`)).status, 502);
+      await proxy.logged({ includes: logged, from });
+    });
+  }
+});
+
+test('what stands behind a head that ends the stream is looked at', async (t) => {
+  const own = rigFor(t);
+  const backend = await startH2Backend(own, ({ id }, peer) => {
+    peer.send(head(id, [], END_STREAM), frame(DATA, 0, id, 'x'));
+  });
+  const subject = await startProxy(own, {
+    http: `server { listen 127.0.0.1:%port%;
+      location / { proxy_pass http://127.0.0.1:${backend.port}; proxy_http_version 2; } }`,
+  });
+  const client = await subject.connect();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.readToEnd();
+  await subject.logged(/upstream sent frame for closed stream 1 while reading upstream/);
+  client.close();
 });
 
 describe('instead of a body', () => {

@@ -253,6 +253,18 @@ describe('connections', () => {
     assert.equal((await proxy.get('/')).body, '12345678');
   });
 
+  test('hints without a line are none', async (t) => {
+    const rig = rigFor(t);
+    const backend = await startH2Backend(rig, ({ id }, peer) => {
+      peer.send(head(id, [], 0, '103'));
+      peer.answer(id, 'ok');
+    });
+    const proxy = await startProxy(rig, { http: location(backend.port, 'early_hints 1;') });
+    const client = await proxy.connect();
+    assert.equal((await client.request('GET / HTTP/1.1\r\nHost: a\r\n\r\n')).status, 200);
+    client.close();
+  });
+
   test('early hints go to the client', async (t) => {
     const rig = rigFor(t);
     const backend = await startH2Backend(rig, ({ id }, peer) => {

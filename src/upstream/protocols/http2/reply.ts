@@ -117,6 +117,12 @@ export class Http2Reply implements Reply, FieldTarget {
     return false;
   }
 
+  /** The same, of a header block. */
+  #wrongBlock(reason: string): false {
+    this.#upstream.log(ERROR, reason);
+    return this.#invalid(`upstream sent invalid ${this.#state === HEAD ? 'header' : 'trailer'}`);
+  }
+
   /** The head of a frame has come. */
   #beginFrame(): boolean {
     const { type, rest, stream, flags } = this.#frames;
@@ -135,7 +141,11 @@ export class Http2Reply implements Reply, FieldTarget {
       return this.#invalid(`upstream sent frame for unknown stream ${stream}`);
     if (stream !== 0 && this.#done && type !== RST_STREAM && type !== WINDOW_UPDATE)
       return this.#invalid(`upstream sent frame for closed stream ${stream}`);
-    return true;
+    const wrong = type === DATA ? '' : this.channel.begin(type, flags, stream, rest);
+    if (wrong !== '') return this.#invalid(wrong);
+    return type !== HEADERS || rest >= prefixOf(flags)
+      ? true
+      : this.#wrongBlock(`upstream sent headers frame with invalid length: ${rest}`);
   }
 
   // ---- the body
@@ -208,8 +218,6 @@ export class Http2Reply implements Reply, FieldTarget {
   }
 
   #takeReset(payload: Buffer): boolean {
-    if (payload.length !== 4)
-      return this.#invalid(`upstream sent rst stream frame with invalid length: ${payload.length}`);
     const error = payload.readUInt32BE(0);
     if (error !== 0 || !this.#done) return this.#invalid(`upstream rejected request with error ${error}`);
     if (this.#reset) return this.#invalid(`upstream sent frame for closed stream ${this.channel.id}`);
@@ -219,12 +227,10 @@ export class Http2Reply implements Reply, FieldTarget {
 
   #takeHeaders(payload: Buffer, flags: number): boolean {
     const padded = (flags & PADDED) !== 0;
-    const from = (padded ? 1 : 0) + ((flags & PRIORITIZED) !== 0 ? PRIORITY_SIZE : 0);
-    if (payload.length < from)
-      return this.#invalid(`upstream sent headers frame with invalid length: ${payload.length}`);
+    const from = prefixOf(flags);
     const padding = padded ? (payload[0] ?? 0) : 0;
     const to = payload.length - padding;
-    if (to < from) return this.#invalid(tooLongPadding(padding, payload.length - from));
+    if (to < from) return this.#wrongBlock(tooLongPadding(padding, payload.length - from));
     this.#inBlock = true;
     this.#blockBytes = 0;
     this.#block.begin(this.#options.bufferSize);
@@ -239,10 +245,7 @@ export class Http2Reply implements Reply, FieldTarget {
     const last = (flags & END_HEADERS) !== 0;
     const isHead = this.#state === HEAD;
     const found = this.#block.read(piece, last, this);
-    if (found === BLOCK_WRONG) {
-      this.#upstream.log(ERROR, this.#block.reason);
-      return this.#invalid(`upstream sent invalid ${isHead ? 'header' : 'trailer'}`);
-    }
+    if (found === BLOCK_WRONG) return this.#wrongBlock(this.#block.reason);
     if (found === BLOCK_REFUSED) return false;
     this.#blockBytes += FRAME_HEAD + piece.length;
     if (isHead && this.#blockBytes > bufferSize) return this.#invalid('upstream sent too big header');
@@ -298,12 +301,8 @@ export class Http2Reply implements Reply, FieldTarget {
       this.#state = OVER;
       return false;
     }
-    if (!this.#endsStream) return true;
-    // As in nginx: what came behind it is not looked at.
-    this.#state = OVER;
-    if (this.#length > 0) upstream.onReplyCut(PREMATURE_END);
-    else upstream.onReplyEnd(upstream.keep);
-    return false;
+    this.#done = this.#endsStream;
+    return true;
   }
 
   #lengthOf({ status, contentLength }: ReplyHead): number {
@@ -317,6 +316,10 @@ export class Http2Reply implements Reply, FieldTarget {
     return true;
   }
 }
+
+/** Bytes before the block of HEADERS. */
+const prefixOf = (flags: number): number =>
+  ((flags & PADDED) !== 0 ? 1 : 0) + ((flags & PRIORITIZED) !== 0 ? PRIORITY_SIZE : 0);
 
 const tooLongPadding = (padding: number, length: number): string =>
   `upstream sent http2 frame with too long padding: ${padding} in frame ${length}`;

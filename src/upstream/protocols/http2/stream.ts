@@ -16,6 +16,7 @@ import {
   PING,
   PREFACE,
   PUSH_PROMISE,
+  RST_STREAM,
   SETTINGS,
   setting,
   uint32,
@@ -42,6 +43,28 @@ const PING_SIZE = 8;
 const GOAWAY_SIZE = 8;
 /** As many answers wait for a peer that does not read them. */
 const MOST_UNREAD = 1000;
+
+/** What nginx calls the frames whose lengths are fixed. */
+const NAMES: Readonly<Record<number, string>> = {
+  [RST_STREAM]: 'rst stream',
+  [SETTINGS]: 'settings',
+  [PING]: 'ping',
+  [GOAWAY]: 'goaway',
+  [WINDOW_UPDATE]: 'window update',
+};
+
+const fits = (type: number, length: number): boolean => {
+  switch (type) {
+    case SETTINGS:
+      return length % SETTING_SIZE === 0;
+    case PING:
+      return length === PING_SIZE;
+    case GOAWAY:
+      return length >= GOAWAY_SIZE;
+    default:
+      return length === 4;
+  }
+};
 
 export class Http2Stream implements Channel {
   readonly id: number;
@@ -110,28 +133,45 @@ export class Http2Stream implements Channel {
     this.#receiveWindow = LARGEST_WINDOW;
   }
 
-  /** A frame about the connection or about windows; undefined: it is no such frame. */
+  /** A frame that is not DATA begins, with a payload of `length` bytes. */
+  begin(type: number, flags: number, stream: number, length: number): string {
+    const name = NAMES[type];
+    if (name === undefined) return type === PUSH_PROMISE ? 'upstream sent unexpected push promise frame' : '';
+    if (stream !== 0 && type !== WINDOW_UPDATE && type !== RST_STREAM)
+      return `upstream sent ${name} frame with non-zero stream id: ${stream}`;
+    const isAnswer = (flags & ACK) !== 0;
+    if (type === SETTINGS && isAnswer && length > 0)
+      return `upstream sent settings frame with ack flag and non-zero length: ${length}`;
+    if (!fits(type, length)) return `upstream sent ${name} frame with invalid length: ${length}`;
+    if (type === PING && isAnswer) return 'upstream sent ping frame with ack flag';
+    return this.#unread(type) > MOST_UNREAD ? `upstream sent too many ${name} frames` : '';
+  }
+
+  /** How many answers to such frames wait for a peer that does not read them, as far as they are counted. */
+  #unread(type: number): number {
+    if (this.connection.queued === 0) return 0;
+    if (type === PING) return this.#unreadPings++;
+    return type === SETTINGS ? this.#unreadSettings++ : 0;
+  }
+
+  /** A frame about the connection or about windows, which `begin` has found well; undefined: it is no such frame. */
   control(type: number, flags: number, stream: number, payload: Buffer): string | undefined {
     switch (type) {
       case GOAWAY:
-        return this.#goaway(stream, payload);
+        return this.#goaway(payload);
       case WINDOW_UPDATE:
         return this.#windowUpdate(stream, payload);
       case SETTINGS:
-        return this.#settings(flags, stream, payload);
+        return (flags & ACK) !== 0 ? '' : this.#settings(payload);
       case PING:
-        return this.#ping(flags, stream, payload);
-      case PUSH_PROMISE:
-        return 'upstream sent unexpected push promise frame';
+        this.connection.writeText(frameHead(PING_SIZE, PING, ACK, 0) + payload.latin1Slice());
+        return '';
       default:
         return undefined;
     }
   }
 
-  #goaway(stream: number, payload: Buffer): string {
-    if (stream !== 0) return `upstream sent goaway frame with non-zero stream id: ${stream}`;
-    if (payload.length < GOAWAY_SIZE)
-      return `upstream sent goaway frame with invalid length: ${payload.length}`;
+  #goaway(payload: Buffer): string {
     if ((payload.readUInt32BE(0) & LARGEST_WINDOW) < this.id)
       return `upstream sent goaway with error ${payload.readUInt32BE(4)}`;
     this.leaving = true;
@@ -139,8 +179,6 @@ export class Http2Stream implements Channel {
   }
 
   #windowUpdate(stream: number, payload: Buffer): string {
-    if (payload.length !== 4)
-      return `upstream sent window update frame with invalid length: ${payload.length}`;
     const more = payload.readUInt32BE(0) & LARGEST_WINDOW;
     if (more === 0) return 'upstream sent zero window update';
     const { link } = this;
@@ -151,15 +189,8 @@ export class Http2Stream implements Channel {
     return '';
   }
 
-  #settings(flags: number, stream: number, payload: Buffer): string {
-    const { length } = payload;
-    if (stream !== 0) return `upstream sent settings frame with non-zero stream id: ${stream}`;
-    if ((flags & ACK) !== 0)
-      return length === 0 ? '' : `upstream sent settings frame with ack flag and non-zero length: ${length}`;
-    if (length % SETTING_SIZE !== 0) return `upstream sent settings frame with invalid length: ${length}`;
-    if (this.connection.queued > 0 && this.#unreadSettings++ > MOST_UNREAD)
-      return 'upstream sent too many settings frames';
-    for (let at = 0; at < length; at += SETTING_SIZE) {
+  #settings(payload: Buffer): string {
+    for (let at = 0; at < payload.length; at += SETTING_SIZE) {
       if (payload.readUInt16BE(at) !== INITIAL_WINDOW_SIZE) continue;
       const size = payload.readUInt32BE(at + 2);
       const wrong = `upstream sent settings frame with too large initial window size: ${size}`;
@@ -170,17 +201,6 @@ export class Http2Stream implements Channel {
       this.#sendWindow += more;
     }
     this.connection.writeText(frameHead(0, SETTINGS, ACK, 0));
-    return '';
-  }
-
-  #ping(flags: number, stream: number, payload: Buffer): string {
-    if (stream !== 0) return `upstream sent ping frame with non-zero stream id: ${stream}`;
-    if (payload.length !== PING_SIZE)
-      return `upstream sent ping frame with invalid length: ${payload.length}`;
-    if ((flags & ACK) !== 0) return 'upstream sent ping frame with ack flag';
-    if (this.connection.queued > 0 && this.#unreadPings++ > MOST_UNREAD)
-      return 'upstream sent too many ping frames';
-    this.connection.writeText(frameHead(PING_SIZE, PING, ACK, 0) + payload.latin1Slice());
     return '';
   }
 }
