@@ -11,6 +11,7 @@ import { invocationOf } from '../../src/cli/invocation.ts';
 import { LEVELS, WARN } from '../../src/log/levels.ts';
 import { CycleFailure, readCycle } from '../../src/process/cycle.ts';
 import { program } from '../../src/program.ts';
+import { BALANCING_ROWS } from '../kit/balancing-rows.ts';
 import { BINARY, IS_NGINX } from '../kit/proxy.ts';
 import { rigFor } from '../kit/rig.ts';
 
@@ -398,6 +399,7 @@ const ROWS: readonly Row[] = [
   ['location', 'proxy_set_header A;', 'invalid number of arguments in "proxy_set_header" directive', 6],
   ['location', 'proxy_ignore_headers Foo;', 'invalid value "Foo"', 6],
   ['location', 'mirror off;\nmirror /a;', '"mirror" directive is duplicate', 7],
+  ...BALANCING_ROWS,
 ];
 
 interface Outcome {

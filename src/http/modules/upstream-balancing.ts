@@ -16,13 +16,16 @@ const choose = (args: Args, balance: Balance, refuses: readonly string[]): void 
   group.method = { name: args.name, place: args.place, balance, refuses };
 };
 
+/** A second method takes the place of the first, with a warning. */
+const METHOD = { in: ['upstream'], repeats: true } as const;
+
 export const upstreamBalancing = httpModule({
   name: 'http_upstream_balancing',
   directives: {
-    least_conn: statement({ in: ['upstream'], arity: 'none', run: (args) => choose(args, leastConn, []) }),
-    ip_hash: statement({ in: ['upstream'], arity: 'none', run: (args) => choose(args, ipHash, ['backup']) }),
+    least_conn: statement({ ...METHOD, arity: 'none', run: (args) => choose(args, leastConn, []) }),
+    ip_hash: statement({ ...METHOD, arity: 'none', run: (args) => choose(args, ipHash, ['backup']) }),
     hash: statement({
-      in: ['upstream'],
+      ...METHOD,
       arity: [1, 2],
       run(args) {
         const key = templateAt(args, 0);
