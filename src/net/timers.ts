@@ -27,6 +27,12 @@ let offsetAt = 0;
  */
 export const monotonic = (): number => (frozen === 0 ? Math.floor(performance.now()) : frozen);
 
+/** What turns `monotonic` into the clock of the machine. */
+const sinceStart = Math.floor(Number(process.hrtime.bigint() / 1_000_000n) - performance.now());
+
+/** As `monotonic`, on a clock that all processes of the machine share. */
+export const sharedMonotonic = (): number => monotonic() + sinceStart;
+
 /** The clock stands from now on, until `thaw`: one look at it serves all that follows from a read. */
 export const freeze = (): void => {
   frozen = Math.floor(performance.now());

@@ -73,7 +73,7 @@ export const connect = (u: Upstream): void => {
   u.attemptStarted = now;
   u.failed = false;
   if (u.requestSent) reset(u);
-  const peer = source?.pick(u.request);
+  const peer = source?.pick();
   u.peer = peer;
   if (!peer) {
     u.log(ERROR, 'no live upstreams');

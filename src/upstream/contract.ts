@@ -33,7 +33,9 @@ export const PEER_STALE = 3;
 /** Chooses peers for one request; one is made per request by a group (round robin, hash, ...). */
 export interface PeerSource {
   /** The next peer to try; undefined: none is left or alive (`no live upstreams`). */
-  pick(request: Request): Peer | undefined;
+  pick(): Peer | undefined;
+  /** The head of the peer's reply has come, and is the one that the client gets. */
+  onHead(peer: Peer): void;
   /** The attempt at `peer` is over. */
   release(peer: Peer, state: number): void;
   /** How many more attempts `pick` allows. */

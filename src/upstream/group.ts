@@ -3,14 +3,16 @@ import type { Request } from '../http/request.ts';
 import type { PeerGroup, PeerSource } from './contract.ts';
 import type { Peers } from './peers.ts';
 import type { KeepalivePool } from './pool.ts';
-import { RoundRobinSource } from './round-robin.ts';
+import { type RoundRobinSource, TurnsSource } from './round-robin.ts';
 
 /** How a balancer chooses: one source for each request. */
-export type Balance = (request: Request, primary: Peers, backup: Peers | undefined) => PeerSource;
+export type Balance = (request: Request, primary: Peers, backup: Peers | undefined) => RoundRobinSource;
+
+/** What a group asks for a source: its balancer, or what stands around that (`sticky`). */
+export type Sources = (request: Request, primary: Peers, backup: Peers | undefined) => PeerSource;
 
 /** The balancing of a group that names no method. */
-export const roundRobin: Balance = (request, primary, backup) =>
-  new RoundRobinSource(request, primary, backup);
+export const roundRobin: Balance = (request, primary, backup) => new TurnsSource(request, primary, backup);
 
 export class Group implements PeerGroup {
   constructor(
@@ -18,7 +20,7 @@ export class Group implements PeerGroup {
     readonly explicit: boolean,
     readonly primary: Peers,
     readonly backup: Peers | undefined,
-    readonly balance: Balance,
+    readonly balance: Sources,
     readonly pool: KeepalivePool | undefined,
   ) {}
 

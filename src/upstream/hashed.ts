@@ -16,23 +16,11 @@ export abstract class HashedSource extends RoundRobinSource {
     while (this.#misses <= MOST_TRIES) {
       const hash = this.nextHash();
       if (hash === undefined) break;
-      const index = this.#indexAt(hash % this.peers.totalWeight);
+      const index = this.peers.at(hash % this.peers.totalWeight);
       const peer = this.peers.list[index];
       if (peer && !this.tried.has(index) && peer.usable(now)) return this.take(peer, index, now);
       this.#misses++;
     }
     return super.choose();
-  }
-
-  /** The peer within whose weight `point` lies. */
-  #indexAt(point: number): number {
-    const { list } = this.peers;
-    let rest = point;
-    let index = 0;
-    for (let peer = list[0]; peer && rest >= peer.weight; peer = list[index]) {
-      rest -= peer.weight;
-      index++;
-    }
-    return index;
   }
 }

@@ -3,7 +3,7 @@ import type { Request } from '../http/request.ts';
 import type { Resolved } from '../net/lookup.ts';
 import { numericTarget } from './address.ts';
 import type { PeerGroup, PeerSource } from './contract.ts';
-import type { Balance } from './group.ts';
+import type { Sources } from './group.ts';
 import type { MemberTable } from './member-table.ts';
 import { adopt, type GroupState, type HostServer, type Member, replaceMembers, wantedOf } from './members.ts';
 import { GroupPeer, Peers } from './peers.ts';
@@ -58,7 +58,7 @@ export class MemberGroup implements PeerGroup {
   constructor(
     readonly name: string,
     readonly servers: MemberServers,
-    readonly balance: Balance,
+    readonly balance: Sources,
     readonly pool: KeepalivePool | undefined,
   ) {}
 
@@ -144,6 +144,7 @@ export class MemberGroup implements PeerGroup {
   /** A server that DNS names no longer: what is under way goes on, nothing new begins. */
   #drop(peer: GroupPeer): void {
     peer.down = true;
+    peer.draining = false;
     peer.slot = -1;
     const still = [...this.#peers.values()].some(({ name }) => name === peer.name);
     if (!still) this.pool?.drop(peer.name);

@@ -17,7 +17,7 @@ const TEXT_BYTES = 3;
 /** No lock of another use of a zone's beginning is ever this: process ids are smaller. */
 const MAGIC = 0x736c7563;
 /** Counters and text that a server takes, about. */
-const BYTES_EACH = 256;
+const BYTES_EACH = 288;
 
 interface TableState {
   /** The next member's id. */

@@ -55,6 +55,7 @@ export const passHead = (u: Upstream): boolean => {
   if (attempt.status === 0) attempt.status = head.status;
   attempt.headerTime = u.now - u.attemptStarted;
   if (head.status >= 300 && passedOver(u)) return false;
+  if (u.peer) u.source?.onHead(u.peer);
   if ((head.seen & ASKING) !== 0) obey(u, head);
   if (
     (head.seen & (1 << ACCEL_REDIRECT)) !== 0 &&

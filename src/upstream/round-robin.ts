@@ -4,7 +4,7 @@
  */
 import type { Request } from '../http/request.ts';
 import { WARN } from '../log/levels.ts';
-import { PEER_FAILED, PEER_STALE, type Peer, type PeerSource } from './contract.ts';
+import { PEER_FAILED, PEER_STALE, type PeerSource } from './contract.ts';
 import type { GroupPeer, Peers } from './peers.ts';
 import { Tried } from './tried.ts';
 
@@ -15,6 +15,8 @@ const ANY = (): boolean => true;
 
 export class RoundRobinSource implements PeerSource {
   tries: number;
+  /** The peer that is wanted before all others, by its sid; '' where it is all the same. */
+  hint = '';
   protected peers: Peers;
   protected readonly tried: Tried = new Tried();
   #backup: Peers | undefined;
@@ -29,10 +31,11 @@ export class RoundRobinSource implements PeerSource {
     this.tries = primary.tries + (backup ? backup.tries : 0);
   }
 
-  pick(): Peer | undefined {
+  pick(): GroupPeer | undefined {
     const { peers } = this;
     peers.begin();
-    const peer = peers.single ? this.#only() : this.choose();
+    const wanted = this.hint === '' ? undefined : this.#wanted();
+    const peer = wanted ?? (peers.single ? this.#only() : this.choose());
     if (peer) peer.conns++;
     peers.end();
     if (peer || !this.#backup) return peer;
@@ -45,6 +48,7 @@ export class RoundRobinSource implements PeerSource {
   release(peer: GroupPeer, state: number): void {
     const { peers } = this;
     peers.begin();
+    this.over(peer, state);
     peer.conns--;
     if (peers.single) {
       peer.fails = 0;
@@ -58,13 +62,40 @@ export class RoundRobinSource implements PeerSource {
     if (this.tries > 0) this.tries--;
   }
 
+  onHead(_peer: GroupPeer): void {}
+
+  /** An attempt is over; for balancers that learn from it. Runs with the peers' counters at hand. */
+  protected over(_peer: GroupPeer, _state: number): void {}
+
+  /** The peer that the hint names, unless it was tried or can't be used. */
+  #wanted(): GroupPeer | undefined {
+    const now = seconds();
+    const { list, single } = this.peers;
+    for (let i = 0; i < list.length; i++) {
+      const peer = list[i];
+      if (peer?.sid !== this.hint) continue;
+      if (this.tried.has(i) || !peer.usableStill(now)) return undefined;
+      return single ? peer : this.prefer(peer, i, now);
+    }
+    return undefined;
+  }
+
+  /** Takes the peer that a client stays with. */
+  protected prefer(peer: GroupPeer, index: number, now: number): GroupPeer {
+    return this.take(peer, index, now);
+  }
+
   /** The peer to try, marked as tried; other balancers choose otherwise. Runs with the peers' counters at hand. */
   protected choose(): GroupPeer | undefined {
     return this.byWeight(seconds(), ANY);
   }
 
-  /** The peer whose turn it is among those that are usable and `eligible`. */
-  protected byWeight(now: number, eligible: (peer: GroupPeer) => boolean): GroupPeer | undefined {
+  /** The peer whose turn it is among those that are usable and `eligible`; or the one at `chosen`, who pays all the same. */
+  protected byWeight(
+    now: number,
+    eligible: (peer: GroupPeer) => boolean,
+    chosen = -1,
+  ): GroupPeer | undefined {
     const { list } = this.peers;
     let best: GroupPeer | undefined;
     let index = 0;
@@ -79,6 +110,10 @@ export class RoundRobinSource implements PeerSource {
         best = peer;
         index = i;
       }
+    }
+    if (chosen >= 0) {
+      best = list[chosen];
+      index = chosen;
     }
     if (!best) return undefined;
     best.currentWeight -= total;
@@ -108,5 +143,14 @@ export class RoundRobinSource implements PeerSource {
     if (peer.fails >= peer.maxFails) {
       this.request.upstream?.log(WARN, 'upstream server temporarily disabled');
     }
+  }
+}
+
+/** Round robin as the balancing method: clients that stay with a peer use up its turns. */
+export class TurnsSource extends RoundRobinSource {
+  protected override prefer(peer: GroupPeer, index: number, now: number): GroupPeer {
+    // No more than one turn ahead of time: the others would wait for as long as this one had come before.
+    if (peer.currentWeight <= peer.weight - this.peers.totalWeight) return this.take(peer, index, now);
+    return this.byWeight(now, ANY, index) ?? peer;
   }
 }

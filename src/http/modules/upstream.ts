@@ -19,6 +19,8 @@ import { upstreamVariables } from './variables-upstream.ts';
 export const UPSTREAM = key<Block>('the upstream block');
 
 const DEFAULT_PORT = 80;
+/** As long as the digest that stands in its place. */
+const LONGEST_ROUTE = 32;
 /** Milliseconds. */
 const RESOLVER_TIMEOUT = 30_000;
 const PAGE = 4096;
@@ -30,7 +32,7 @@ const invalidParameter = (args: Args, at: Place & { readonly text: string }): ne
 
 const server = (args: Args): void => {
   const group = args.scope.need(UPSTREAM);
-  let { weight, maxConns, maxFails, failTimeout, down } = PLAIN_SERVER;
+  let { weight, maxConns, maxFails, failTimeout, down, draining, route } = PLAIN_SERVER;
   let backup = false;
   let resolve = false;
   let service = '';
@@ -47,8 +49,14 @@ const server = (args: Args): void => {
     else if (parameter === 'fail_timeout=' && parseSec(value ?? '') !== undefined) {
       failTimeout = parseSec(value ?? '') ?? failTimeout;
     } else if (parameter === 'backup') backup = true;
-    else if (parameter === 'down' || parameter === 'drain') down = true;
-    else if (parameter === 'resolve') resolve = true;
+    else if (parameter === 'down' || parameter === 'drain') {
+      down = true;
+      draining = parameter === 'drain';
+    } else if (parameter === 'route=') {
+      route = value ?? '';
+      if (route === '') args.fail('route is empty', word);
+      if (route.length > LONGEST_ROUTE) args.fail(`route is longer than ${LONGEST_ROUTE}`, word);
+    } else if (parameter === 'resolve') resolve = true;
     else if (parameter === 'service=') {
       if (value === '') args.fail('service is empty', word);
       service = value ?? '';
@@ -60,7 +68,7 @@ const server = (args: Args): void => {
   if (service !== '' && !resolve) {
     args.fail(`service upstream "${text}" requires "resolve" parameter`, address);
   }
-  const settings = { weight, maxConns, maxFails, failTimeout, down };
+  const settings = { weight, maxConns, maxFails, failTimeout, down, draining, route };
   try {
     const { kind, host, port, noPort } = parseAddress(text, DEFAULT_PORT);
     if (service !== '' && !noPort) args.fail(`service upstream "${text}" may not have port`, address);

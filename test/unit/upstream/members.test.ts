@@ -70,7 +70,7 @@ const tried = (group: MemberGroup): string => {
   const source = group.source(request);
   const names: string[] = [];
   while (source.tries > 0) {
-    const peer = source.pick(request);
+    const peer = source.pick();
     if (!(peer instanceof GroupPeer)) break;
     names.push(`${peer.name}${peer.weight > 1 ? `*${peer.weight}` : ''}`);
     source.release(peer, PEER_OK);
@@ -115,7 +115,7 @@ describe('a group with names', () => {
     const group = opened();
     group.resolved(0, plain('127.0.0.2', '127.0.0.3'), LATER);
     const source = group.source(request);
-    const first = source.pick(request);
+    const first = source.pick();
     assert.ok(first);
     source.release(first, PEER_FAILED);
     group.resolved(0, plain('127.0.0.4', '127.0.0.3', '127.0.0.2'), LATER);
@@ -130,13 +130,13 @@ describe('a group with names', () => {
     const group = opened();
     group.resolved(0, plain('127.0.0.2'), LATER);
     const source = group.source(request);
-    const peer = source.pick(request);
+    const peer = source.pick();
     group.resolved(0, plain('127.0.0.3'), LATER);
-    const other = group.source(request).pick(request);
+    const other = group.source(request).pick();
     assert.deepEqual([peer?.name, other?.name], ['127.0.0.2:8080', '127.0.0.3:8080']);
     assert.ok(peer && other instanceof GroupPeer);
     source.release(peer, PEER_FAILED);
-    group.source(request).pick(request);
+    group.source(request).pick();
     assert.deepEqual([other.conns, other.fails], [2, 0]);
   });
 
@@ -144,11 +144,11 @@ describe('a group with names', () => {
     const group = opened();
     group.resolved(0, plain('127.0.0.2', '127.0.0.3'), LATER);
     const source = group.source(request);
-    const peer = source.pick(request);
+    const peer = source.pick();
     group.resolved(0, plain('127.0.0.2'), LATER);
     assert.ok(peer);
     source.release(peer, PEER_OK);
-    assert.equal(source.pick(request), undefined);
+    assert.equal(source.pick(), undefined);
   });
 
   for (const [what, balance] of [
@@ -204,8 +204,8 @@ describe('the table of a zone', () => {
     assert.equal(tried(other), '127.0.0.2:8080 127.0.0.3:8080');
     // Their counters are the same: it is the other's turn to be second.
     const source = one.source(request);
-    const first = source.pick(request);
-    assert.notEqual(other.source(request).pick(request)?.name, first?.name);
+    const first = source.pick();
+    assert.notEqual(other.source(request).pick()?.name, first?.name);
   });
 
   it('has room for as many as fit, and says so', () => {
