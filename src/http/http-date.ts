@@ -14,6 +14,14 @@ export const httpDate = (second: number): string => {
   return lastText;
 };
 
+/** `Mon, 28-Sep-70 06:00:00 GMT`; browsers take a year of four digits beyond 2037 only. */
+export const cookieDate = (second: number): string =>
+  httpDate(second)
+    .replace(/^(\S+) (\d+) (\S+) (\d+)/, '$1 $2-$3-$4')
+    .replace(/^(.*-)(\d\d)(\d\d) /, (all, head, century, year) =>
+      Number(century + year) > 2037 ? all : `${head}${year} `,
+    );
+
 const RFC_822 = /^[^,]*, *(\d{2}) ([A-Za-z]{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2})/;
 const RFC_850 = /^[^,]*, *(\d{2})-([A-Za-z]{3})-(\d{2}) (\d{2}):(\d{2}):(\d{2})/;
 const ASCTIME = /^[^,]* ([A-Za-z]{3}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})/;

@@ -5,7 +5,7 @@ import type { Resolver } from '../net/resolver.ts';
 import type { Zone } from '../zone/zones.ts';
 import { directTarget, numericTarget, parseAddress, type Target } from './address.ts';
 import type { PeerGroup } from './contract.ts';
-import { type Balance, Group, roundRobin } from './group.ts';
+import { type Balance, Group, roundRobin, type Sources } from './group.ts';
 import type { Resolving } from './host-watch.ts';
 import { MemberGroup } from './member-group.ts';
 import type { HostServer } from './members.ts';
@@ -51,6 +51,8 @@ export class Block {
   resolver: Resolver | undefined = undefined;
   resolverTimeout: number | undefined = undefined;
   method: Method | undefined = undefined;
+  /** `sticky`, and what it makes of the balancing method; a method behind it takes the place of both. */
+  sticky: { around: ((inner: Balance) => Sources) | undefined } | undefined = undefined;
 
   constructor(
     readonly name: string,
@@ -103,7 +105,7 @@ export class Block {
     const backups = !this.method?.refuses.includes('backup');
     const servers = { primary, backup: this.#peers(true), lines, backups };
     return {
-      group: new MemberGroup(name, servers, this.method?.balance ?? roundRobin, this.#pool()),
+      group: new MemberGroup(name, servers, this.#sources(), this.#pool()),
       resolving: { resolver, timeout: this.resolverTimeout ?? outer.timeout },
     };
   }
@@ -125,12 +127,17 @@ export class Block {
     const first = new Peers(primary, single, zone, offset);
     const second =
       backup.length > 0 ? new Peers(backup, false, zone, offset + Peers.bytes(primary.length)) : undefined;
-    return new Group(this.name, true, first, second, this.method?.balance ?? roundRobin, this.#pool());
+    return new Group(this.name, true, first, second, this.#sources(), this.#pool());
   }
 
   /** Bytes that its servers take in a zone. */
   get zoneBytes(): number {
     return Peers.bytes(this.#peers(false).length) + Peers.bytes(this.#peers(true).length);
+  }
+
+  #sources(): Sources {
+    const balance = this.method?.balance ?? roundRobin;
+    return this.sticky?.around?.(balance) ?? balance;
   }
 
   #peers(backup: boolean): GroupPeer[] {

@@ -4,7 +4,7 @@
  * made between `lock` and `unlock`.
  *
  *     64 bytes of head | a word per bucket | records of a multiple of 64 bytes
- *     record: next in bucket, newer, older, hash, key length, (unused) | doubles | the key, or its digest
+ *     record: next in bucket, newer, older, hash, key length, text length | doubles | text | the key, or its digest
  *
  * Records are numbered from 1, so that 0 is "none". A million records of 64 bytes need 68 MB, as in nginx.
  */
@@ -25,6 +25,7 @@ const NEWER = 1;
 const OLDER = 2;
 const HASH = 3;
 const KEY_LENGTH = 4;
+const TEXT_LENGTH = 5;
 const LINK_WORDS = 6;
 /** A key of 16 bytes, such as an IPv6 address, is kept as it is; a longer one may be kept as a digest of 16. */
 const LEAST_KEY_BYTES = 16;
@@ -51,13 +52,18 @@ export class RecordTable {
   readonly #mask: number;
   readonly #first: number;
   readonly #stride: number;
+  readonly #textAt: number;
   readonly #keyAt: number;
   readonly #keyBytes: number;
 
-  /** Uses all of `memory`; each record has `fields` doubles. Processes that share it pass the same `fields`. */
-  constructor(memory: ArrayBuffer, fields: number) {
-    const words = LINK_WORDS + 2 * fields;
-    const record = Math.ceil((words * 4 + LEAST_KEY_BYTES) / 64) * 64;
+  /**
+   * Uses all of `memory`; each record has `fields` doubles, and room for a text of `textBytes`. Processes that share it
+   * pass the same numbers.
+   */
+  constructor(memory: ArrayBuffer, fields: number, textBytes = 0) {
+    const textAt = (LINK_WORDS + 2 * fields) * 4;
+    const keyAt = textAt + textBytes;
+    const record = Math.ceil((keyAt + LEAST_KEY_BYTES) / 64) * 64;
     const room = Math.max(0, Math.floor((memory.byteLength - HEAD_BYTES - 64) / (record + 4)));
     const buckets = 2 ** Math.floor(Math.log2(Math.max(1, room)));
     this.capacity = room;
@@ -68,8 +74,9 @@ export class RecordTable {
     this.#mask = buckets - 1;
     this.#first = (HEAD_BYTES + Math.ceil((buckets * 4) / 64) * 64) / 4;
     this.#stride = record / 4;
-    this.#keyAt = words * 4;
-    this.#keyBytes = record - words * 4;
+    this.#textAt = textAt;
+    this.#keyAt = keyAt;
+    this.#keyBytes = record - keyAt;
   }
 
   /** Waits for the table; puts it in order when the process that held it died. */
@@ -112,7 +119,8 @@ export class RecordTable {
     const stored = key.length > this.#keyBytes ? digestOf(key) : key;
     const start = at * 4 + this.#keyAt;
     for (let i = 0; i < stored.length; i++) this.#bytes[start + i] = stored.charCodeAt(i);
-    this.#doubles.fill(0, (at + LINK_WORDS) / 2, (at * 4 + this.#keyAt) / 8);
+    this.#doubles.fill(0, (at + LINK_WORDS) / 2, (at * 4 + this.#textAt) / 8);
+    this.#words[at + TEXT_LENGTH] = 0;
     this.#words[at + HASH] = hashOf(key);
     this.#words[at + KEY_LENGTH] = key.length;
     this.#chain(record);
@@ -163,6 +171,22 @@ export class RecordTable {
 
   set(record: number, field: number, value: number): void {
     this.#doubles[(this.#at(record) + LINK_WORDS) / 2 + field] = value;
+  }
+
+  /** The text of a record, '' at first. */
+  text(record: number): string {
+    const at = this.#at(record);
+    const start = at * 4 + this.#textAt;
+    const end = start + (this.#words[at + TEXT_LENGTH] ?? 0);
+    return Buffer.from(this.#bytes.subarray(start, end)).latin1Slice();
+  }
+
+  /** Gives a record a text (latin1), which must fit. */
+  setText(record: number, text: string): void {
+    const at = this.#at(record);
+    const start = at * 4 + this.#textAt;
+    for (let i = 0; i < text.length; i++) this.#bytes[start + i] = text.charCodeAt(i);
+    this.#words[at + TEXT_LENGTH] = text.length;
   }
 
   #head(word: number): number {

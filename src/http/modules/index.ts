@@ -52,6 +52,7 @@ import { subFilterModule } from './sub-filter.ts';
 import { tryFilesModule } from './try-files.ts';
 import { upstream } from './upstream.ts';
 import { upstreamBalancing } from './upstream-balancing.ts';
+import { upstreamSticky } from './upstream-sticky.ts';
 import { useridModule } from './userid.ts';
 import { uwsgi } from './uwsgi.ts';
 import { coreVariables } from './variables-core.ts';
@@ -71,6 +72,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   cacheModule,
   upstream,
   upstreamBalancing,
+  upstreamSticky,
   realipModule,
   rewriteModule,
   limitReqModule,

@@ -14,7 +14,8 @@ import { UPSTREAM } from './upstream.ts';
 
 const choose = (args: Args, balance: Balance, refuses: readonly string[]): void => {
   const group = args.scope.need(UPSTREAM);
-  if (group.method) args.warn('load balancing method redefined');
+  if (group.method || group.sticky) args.warn('load balancing method redefined');
+  if (group.sticky) group.sticky.around = undefined;
   group.method = { name: args.name, place: args.place, balance, refuses };
 };
 

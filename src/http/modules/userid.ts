@@ -5,7 +5,7 @@ import { enumOf, num, str, withArity, wordAt, wordsOf } from '../../config/parse
 import { ERROR, NOTICE } from '../../log/levels.ts';
 import { wallClock } from '../../net/timers.ts';
 import { HTTP } from '../build.ts';
-import { httpDate } from '../http-date.ts';
+import { cookieDate } from '../http-date.ts';
 import { httpModule } from '../module.ts';
 import { contextKey, type Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
@@ -153,14 +153,6 @@ const decide = (request: Request, identity: Identity, conf: UseridConf): void =>
   identity.set = make(request, conf);
 };
 
-const cookieTime = (seconds: number): string =>
-  httpDate(seconds)
-    .replace(/^(\S+) (\d+) (\S+) (\d+)/, '$1 $2-$3-$4')
-    .replace(/^(.*-)(\d\d)(\d\d) /, (all, head, century, year) =>
-      // Browsers take a year of four digits beyond 2037 only.
-      Number(century + year) > 2037 ? all : `${head}${year} `,
-    );
-
 const setCookie = (identity: Identity, set: Buffer, conf: UseridConf): string => {
   const { userid_mark: letter, userid_expires: lives } = conf;
   const fresh = !identity.got || identity.reset;
@@ -169,7 +161,7 @@ const setCookie = (identity: Identity, set: Buffer, conf: UseridConf): string =>
   if (!fresh) cookie += `${identity.cookie.slice(0, LETTERS)}${letter}=`;
   else cookie += letter === '' ? text : `${text.slice(0, LETTERS)}${letter}=`;
   if (lives === Number.POSITIVE_INFINITY) cookie += '; expires=Thu, 31-Dec-37 23:55:55 GMT';
-  else if (lives > 0) cookie += `; expires=${cookieTime(Math.floor(wallClock() / 1000) + lives)}`;
+  else if (lives > 0) cookie += `; expires=${cookieDate(Math.floor(wallClock() / 1000) + lives)}`;
   if (conf.userid_domain !== '' && conf.userid_domain !== 'none') cookie += `; domain=${conf.userid_domain}`;
   cookie += `; path=${conf.userid_path}`;
   for (const flag of conf.userid_flags) if (flag !== 'off') cookie += `; ${flag}`;

@@ -32,6 +32,22 @@ describe('a table of records', () => {
     assert.equal(records.count, keys.length);
   });
 
+  it('keeps a text beside the fields', () => {
+    const memory = new ArrayBuffer(65536);
+    const [records, elsewhere] = [new RecordTable(memory, 2, 32), new RecordTable(memory, 2, 32)];
+    const longest = '\xff'.repeat(32);
+    const [a, b] = [records.insert('a'.repeat(300)), records.insert('b')];
+    assert.equal(records.text(a), '');
+    records.setText(a, longest);
+    records.set(a, 1, Math.PI);
+    records.setText(b, 'b0');
+    records.setText(b, 'b');
+    assert.deepEqual([elsewhere.text(a), elsewhere.text(b), elsewhere.get(a, 1)], [longest, 'b', Math.PI]);
+    assert.deepEqual([elsewhere.find('a'.repeat(300)), elsewhere.key(b)], [a, 'b']);
+    records.remove(b);
+    assert.equal(records.text(records.insert('c')), '');
+  });
+
   it('keeps fields apart, and clears them for the next user', () => {
     const records = table();
     const [a, b] = [records.insert('a'), records.insert('b')];
