@@ -75,6 +75,8 @@ export class Server {
   name = '';
   /** TLS may agree on HTTP/2 where this server is asked for (`http2 on`). */
   http2 = false;
+  /** It takes CONNECT (`tunnel_pass`). */
+  allowsConnect = false;
   /** What TLS offers where this server is asked for; see modules/ssl.ts. */
   tls: HttpTls = NO_TLS;
   /** What holds outside of any location. */

@@ -65,6 +65,9 @@ const refuseLater = (request: Request, code: number): void => {
   new Pause(request, delay, () => finalize(request, code));
 };
 
+/** A password is missing or wrong: to us as a server, or as a proxy. */
+const unauthorized = (verdict: Verdict): boolean => verdict === 401 || verdict === 407;
+
 const runAccess = (request: Request): number => {
   const handlers = request.location.access;
   if (request !== request.main) return PASSED;
@@ -74,13 +77,13 @@ const runAccess = (request: Request): number => {
     if (verdict === AGAIN || verdict === DONE) return STOPPED;
     if (verdict === OK && any) {
       request.accessCode = 0;
-      request.out.remove('www-authenticate');
+      request.out.remove(request.method === 'CONNECT' ? 'proxy-authenticate' : 'www-authenticate');
       return PASSED;
     }
-    if (any && (verdict === 403 || verdict === 401)) {
-      if (request.accessCode !== 401) request.accessCode = verdict;
+    if (any && (verdict === 403 || unauthorized(verdict))) {
+      if (!unauthorized(request.accessCode)) request.accessCode = verdict;
     } else if (verdict !== OK && verdict !== DECLINED) {
-      if (verdict === 401) refuseLater(request, verdict);
+      if (unauthorized(verdict)) refuseLater(request, verdict);
       else finalize(request, verdict);
       return STOPPED;
     }
@@ -90,7 +93,7 @@ const runAccess = (request: Request): number => {
   if (code === 0) return PASSED;
   request.accessCode = 0;
   if (code === 403) logRequest(request, ERROR_LEVEL, 'access forbidden by rule');
-  if (code === 401) refuseLater(request, code);
+  if (unauthorized(code)) refuseLater(request, code);
   else finalize(request, code);
   return STOPPED;
 };

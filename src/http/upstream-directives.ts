@@ -194,7 +194,7 @@ export const toUpstreamConf = (conf: SharedConf, own: OwnPart, scope: Scope): Up
     connectTimeout: conf.connectTimeout,
     sendTimeout: conf.sendTimeout,
     readTimeout: conf.readTimeout,
-    nextUpstream: conf.nextUpstream.includes('off') ? NEXT.off : bits(NEXT, conf.nextUpstream),
+    nextUpstream: nextBits(conf.nextUpstream),
     nextUpstreamTries: conf.nextUpstreamTries,
     nextUpstreamTimeout: conf.nextUpstreamTimeout,
     buffering: conf.buffering,
@@ -228,6 +228,10 @@ export const bits = <T extends string>(masks: Readonly<Record<T, number>>, words
   for (const word of words) mask |= masks[word];
   return mask;
 };
+
+/** When another peer is tried: the words of `proxy_next_upstream` as bits of NEXT. */
+export const nextBits = (words: readonly NextWord[]): number =>
+  words.includes('off') ? NEXT.off : bits(NEXT, words);
 
 /** Reply headers that are not passed on, and the lists that they come of. */
 interface Hidden {

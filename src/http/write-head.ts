@@ -96,6 +96,8 @@ const frame = (request: Request): void => {
   }
   // As in nginx: a reply to HEAD has no body to frame, nor to end by a close.
   if (request.method === 'HEAD') return;
+  // What follows is no body.
+  if (request.method === 'CONNECT' && status < 300) return;
   if (out.contentLength >= 0 && out.trailers === undefined) return;
   if (request.version < 1001) {
     if (out.contentLength < 0) request.keepAlive = false;

@@ -7,7 +7,7 @@ import { errnoText, errorText } from '../platform/errno.ts';
 import { PeerStream } from '../tls/peer-stream.ts';
 import { Attempt } from './attempt.ts';
 import { connectBound } from './bind.ts';
-import { NEXT, type Peer } from './contract.ts';
+import { NEXT, type Peer, type Reply } from './contract.ts';
 import { beginTls, handshakeCut, tlsFailed, trusted } from './handshake.ts';
 import { feedDue } from './limit-rate.ts';
 import { finalizeUpstream, next } from './next.ts';
@@ -152,8 +152,17 @@ const established = (u: Upstream, connection: Connection): void => {
     return;
   }
   u.phase = AWAITING;
-  send(u, connection);
+  if (u.protocol.unasked) granted(u, u.reply);
+  else send(u, connection);
 };
+
+/** The connection is the answer. */
+const granted = (u: Upstream, reply: Reply): void => {
+  u.requestSent = true;
+  u.bodySent = true;
+  reply.feed(EMPTY, 0, 0);
+};
+const EMPTY = Buffer.alloc(0);
 
 /** `(reused connection, idle 58.012s, request 12)`: what explains a close that nginx only reports. */
 const history = ({ peerConnection }: Upstream): string => {

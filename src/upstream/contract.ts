@@ -227,6 +227,8 @@ export interface Protocol {
   readonly plainBody: boolean;
   /** A streamed body whose length is not known can't be sent (HTTP/1.0): it is read whole first. */
   readonly needsLength?: boolean;
+  /** A connection is all that is wanted of a peer: nothing is sent, and the reply is made, not read (`feed` is called once). */
+  readonly unasked?: boolean;
   /**
    * A reply says itself where it ends, also one without a body: after 204 and 304 it is read to there, so that the
    * connection can be kept. As in nginx, unless the upstream gave no reason phrase.

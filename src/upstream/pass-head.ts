@@ -51,8 +51,8 @@ const isReadOn = ({ protocol, request, head }: Upstream): boolean =>
 /** A complete head: passes it on, or does what else it leads to (false: this attempt is over). */
 export const passHead = (u: Upstream): boolean => {
   const { head, request, attempt } = u;
-  // Of an interim reply's status nginx makes the attempt's.
-  if (attempt.status === 0) attempt.status = head.status;
+  // Of an interim reply's status nginx makes the attempt's; a reply that nobody sent has none.
+  if (attempt.status === 0 && !u.protocol.unasked) attempt.status = head.status;
   attempt.headerTime = u.now - u.attemptStarted;
   if (head.status >= 300 && passedOver(u)) return false;
   if (u.peer) u.source?.onHead(u.peer);

@@ -192,7 +192,7 @@ export class HeadIntake implements HostSink {
   #check(request: Request, start: number, end: number): number {
     this.end = end;
     request.requestLength = end - start;
-    const status = checkHeaders(request, false);
+    const status = checkHeaders(request, request.server.allowsConnect);
     return status === 0 ? COMPLETE : this.#refuse(status, refusal);
   }
 

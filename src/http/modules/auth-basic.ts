@@ -34,8 +34,9 @@ const userFile: Parser<UserFile> = {
 };
 
 const challenge = (request: Request, realm: string): Verdict => {
-  request.out.add('WWW-Authenticate', `Basic realm="${realm}"`);
-  return 401;
+  const proxy = request.method === 'CONNECT';
+  request.out.add(proxy ? 'Proxy-Authenticate' : 'WWW-Authenticate', `Basic realm="${realm}"`);
+  return proxy ? 407 : 401;
 };
 
 /** What the file says behind a user's name; undefined when the user is not in it. */
@@ -83,7 +84,7 @@ const handler =
   (request) => {
     const name = realm.text(request);
     if (name === 'off') return DECLINED;
-    const credentials = basicCredentials(request.headers);
+    const credentials = basicCredentials(request);
     if (!credentials) {
       logRequest(request, INFO, 'no user/password was provided for basic authentication');
       return challenge(request, name);

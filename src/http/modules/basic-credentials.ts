@@ -1,5 +1,5 @@
-/** The user and password of `Authorization: Basic` (RFC 7617). */
-import type { HeadersIn } from '../headers.ts';
+/** The user and password of `Authorization: Basic` (RFC 7617), of `Proxy-Authorization` with CONNECT. */
+import type { Request } from '../request.ts';
 
 export interface Credentials {
   readonly user: string;
@@ -15,8 +15,8 @@ const decoded = (encoded: string): string | undefined => {
 };
 
 /** Undefined when there are none, or they can't be read. */
-export const basicCredentials = (headers: HeadersIn): Credentials | undefined => {
-  const header = headers.get('authorization');
+export const basicCredentials = ({ method, headers }: Request): Credentials | undefined => {
+  const header = headers.get(method === 'CONNECT' ? 'proxy-authorization' : 'authorization');
   if (header === undefined || header.slice(0, 6).toLowerCase() !== 'basic ') return undefined;
   const text = decoded(header.slice(6).replace(/^ +/, ''));
   const colon = text?.indexOf(':') ?? -1;

@@ -39,13 +39,19 @@ export const fastcgiPass: Parser<Pass | undefined> = {
  * The group that an address made of variables means: an upstream block by its name, or a numeric address or unix
  * socket. A status when there is none, after the reason has been logged.
  */
-export const groupAt = (request: Request, text: string, upstreams: UpstreamRegistry): PeerGroup | number => {
+export const groupAt = (
+  request: Request,
+  text: string,
+  upstreams: UpstreamRegistry,
+  /** At which an address that is none is logged. */
+  level = ERROR,
+): PeerGroup | number => {
   let address: Address;
   try {
     address = parseAddress(text, 0);
   } catch (error) {
     if (!(error instanceof Reason)) throw error;
-    logRequest(request, ERROR, `${error.message} in upstream "${text}"`);
+    logRequest(request, level, `${error.message} in upstream "${text}"`);
     return 500;
   }
   const group = address.kind === 'unix' ? undefined : upstreams.find(address.host);

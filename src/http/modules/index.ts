@@ -50,6 +50,7 @@ import { staticModule } from './static.ts';
 import { stubStatusModule } from './stub-status.ts';
 import { subFilterModule } from './sub-filter.ts';
 import { tryFilesModule } from './try-files.ts';
+import { tunnel } from './tunnel.ts';
 import { upstream } from './upstream.ts';
 import { upstreamBalancing } from './upstream-balancing.ts';
 import { upstreamSticky } from './upstream-sticky.ts';
@@ -88,6 +89,7 @@ export const httpModules: readonly AnyHttpModule[] = [
   scgi,
   memcached,
   grpc,
+  tunnel,
   emptyGifModule,
   flvModule,
   mp4Module,

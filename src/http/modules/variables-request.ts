@@ -123,7 +123,7 @@ export const requestVariables: Definitions = {
   is_request_port: { get: ({ headers }) => (headers.port > 0 ? ':' : '') },
   server_name: { get: (request) => request.server.name },
   server_protocol: { get: (request) => (lineRead(request) ? protocolOf(request) : undefined) },
-  remote_user: { get: (request) => basicCredentials(request.headers)?.user },
+  remote_user: { get: (request) => basicCredentials(request)?.user },
   limit_rate: {
     changeable: true,
     // What the location says is not known before the reply begins.
