@@ -30,7 +30,8 @@ export const ANYWHERE: readonly Context[] = ['http', 'server', 'location'];
 const PAGE = 4096;
 const GIB = 1024 ** 3;
 
-type NextWord = keyof typeof NEXT;
+/** The words of `proxy_next_upstream`. */
+export type NextWord = keyof typeof NEXT;
 
 /** Lines of a CGI reply that are for this program, not for its client. */
 export const CGI_HIDDEN = [

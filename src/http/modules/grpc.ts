@@ -1,14 +1,22 @@
 /** Passing requests on to gRPC servers (ngx_http_grpc): `grpc_pass` and what goes with it. */
 import { directive, type Parser } from '../../config/contract.ts';
 import { wordAt } from '../../config/parsers.ts';
-import { IGNORE, NEXT, type PeerTls, type UpstreamConf } from '../../upstream/contract.ts';
+import { IGNORE, type PeerTls, type UpstreamConf } from '../../upstream/contract.ts';
 import { parseUpstreamUrl } from '../../upstream/protocols/http/upstream-url.ts';
 import { GrpcProtocol, GrpcSettings } from '../../upstream/protocols/http2/grpc.ts';
 import { H2_ALPN } from '../../upstream/protocols/http2/protocol.ts';
 import { startUpstream } from '../../upstream/upstream.ts';
 import { HTTP } from '../build.ts';
 import { type Handler, httpModule } from '../module.ts';
-import { ANYWHERE, bits, hiddenHeaders, passApplies, upstreamRows } from '../upstream-directives.ts';
+import { unbuffered, unbufferedRows } from '../unbuffered-upstream.ts';
+import {
+  ANYWHERE,
+  bits,
+  hiddenHeaders,
+  nextBits,
+  passApplies,
+  upstreamRows,
+} from '../upstream-directives.ts';
 import { groupAt, type Pass } from './fastcgi-pass.ts';
 import { setHeaders } from './proxy-conf.ts';
 import { peerTlsRows, toPeerTls } from './upstream-ssl.ts';
@@ -58,7 +66,7 @@ const grpcPass: Parser<GrpcPass | undefined> = {
   },
 };
 
-const rows = upstreamRows('grpc', [
+const NEXT_WORDS = [
   'error',
   'timeout',
   'invalid_header',
@@ -71,25 +79,17 @@ const rows = upstreamRows('grpc', [
   'http_404',
   'http_429',
   'off',
-]);
-
-const NOWHERE = { path: '', levels: [] } as const;
+] as const;
+const rows = upstreamRows('grpc', NEXT_WORDS);
 
 export const grpc = httpModule({
   name: 'http_grpc',
   directives: {
     ...peerTlsRows('grpc'),
-    bind: rows.bind,
-    bufferSize: rows.bufferSize,
-    connectTimeout: rows.connectTimeout,
-    sendTimeout: rows.sendTimeout,
-    readTimeout: rows.readTimeout,
-    socketKeepalive: rows.socketKeepalive,
+    ...unbufferedRows('grpc', NEXT_WORDS),
     socketRcvbuf: rows.socketRcvbuf,
     socketSndbuf: rows.socketSndbuf,
     nextUpstream: rows.nextUpstream,
-    nextUpstreamTries: rows.nextUpstreamTries,
-    nextUpstreamTimeout: rows.nextUpstreamTimeout,
     interceptErrors: rows.interceptErrors,
     hideHeader: rows.hideHeader,
     passHeader: rows.passHeader,
@@ -103,31 +103,14 @@ export const grpc = httpModule({
   derive(conf, scope) {
     const hidden = hiddenHeaders(HIDDEN, conf.hideHeader, conf.passHeader);
     const upstream: UpstreamConf = {
-      connectTimeout: conf.connectTimeout,
-      sendTimeout: conf.sendTimeout,
-      readTimeout: conf.readTimeout,
-      nextUpstream: conf.nextUpstream.includes('off') ? NEXT.off : bits(NEXT, conf.nextUpstream),
-      nextUpstreamTries: conf.nextUpstreamTries,
-      nextUpstreamTimeout: conf.nextUpstreamTimeout,
-      buffering: false,
+      ...unbuffered(conf, nextBits(conf.nextUpstream)),
       requestBuffering: false,
-      bufferSize: conf.bufferSize,
-      buffers: { count: 0, size: 0 },
-      busyBuffersSize: 0,
-      maxTempFileSize: 0,
-      tempPath: NOWHERE,
       interceptErrors: conf.interceptErrors,
-      ignoreClientAbort: false,
-      forceRanges: false,
-      socketKeepalive: conf.socketKeepalive,
       passRequestHeaders: true,
       passRequestBody: true,
       ignoreHeaders: bits(IGNORE, conf.ignoreHeaders),
       hidden: hidden.names,
       hiddenKinds: hidden.kinds,
-      bind: conf.bind === 'off' ? undefined : conf.bind,
-      limitRate: undefined,
-      method: undefined,
       passTrailers: true,
       passEarlyHints: true,
       fixedBuffering: true,

@@ -9,7 +9,8 @@ import { HTTP } from '../build.ts';
 import { setContentType } from '../content-type.ts';
 import { httpModule } from '../module.ts';
 import type { Template } from '../template.ts';
-import { ANYWHERE, passApplies, upstreamRows } from '../upstream-directives.ts';
+import { unbuffered, unbufferedRows } from '../unbuffered-upstream.ts';
+import { ANYWHERE, passApplies } from '../upstream-directives.ts';
 import { fastcgiPass, type Pass } from './fastcgi-pass.ts';
 
 const METHOD_NOT_ALLOWED = 405;
@@ -43,28 +44,16 @@ const memcachedPass: Parser<MemcachedPass | undefined> = {
   },
 };
 
-const rows = upstreamRows('memcached', ['error', 'timeout', 'off']);
-
 const bits = (words: readonly ReasonWord[]): number => {
   let mask = 0;
   for (const word of words) mask |= REASONS[word];
   return (mask & NEXT.off) !== 0 ? NEXT.off : mask;
 };
 
-const NOWHERE = { path: '', levels: [] } as const;
-const NOTHING: ReadonlySet<string> = new Set();
-
 export const memcached = httpModule({
   name: 'http_memcached',
   directives: {
-    bind: rows.bind,
-    bufferSize: rows.bufferSize,
-    connectTimeout: rows.connectTimeout,
-    sendTimeout: rows.sendTimeout,
-    readTimeout: rows.readTimeout,
-    socketKeepalive: rows.socketKeepalive,
-    nextUpstreamTries: rows.nextUpstreamTries,
-    nextUpstreamTimeout: rows.nextUpstreamTimeout,
+    ...unbufferedRows('memcached', ['error', 'timeout', 'off']),
     memcached_next_upstream: directive<readonly ReasonWord[]>(
       wordsOf('error', 'timeout', 'invalid_response', 'not_found', 'off'),
       { in: ANYWHERE, initial: ['error', 'timeout'] },
@@ -79,31 +68,9 @@ export const memcached = httpModule({
     const written = conf.memcached_pass;
     if (!written || !passApplies(written.pass.scope, scope)) return undefined;
     const upstream: UpstreamConf = {
-      connectTimeout: conf.connectTimeout,
-      sendTimeout: conf.sendTimeout,
-      readTimeout: conf.readTimeout,
-      nextUpstream: bits(conf.memcached_next_upstream),
-      nextUpstreamTries: conf.nextUpstreamTries,
-      nextUpstreamTimeout: conf.nextUpstreamTimeout,
-      buffering: false,
-      requestBuffering: true,
-      bufferSize: conf.bufferSize,
-      buffers: { count: 0, size: 0 },
-      busyBuffersSize: 0,
-      maxTempFileSize: 0,
-      tempPath: NOWHERE,
+      ...unbuffered(conf, bits(conf.memcached_next_upstream)),
       interceptErrors: true,
-      ignoreClientAbort: false,
       forceRanges: true,
-      socketKeepalive: conf.socketKeepalive,
-      passRequestHeaders: false,
-      passRequestBody: false,
-      ignoreHeaders: 0,
-      hidden: NOTHING,
-      hiddenKinds: 0,
-      bind: conf.bind === 'off' ? undefined : conf.bind,
-      limitRate: undefined,
-      method: undefined,
       fixedBuffering: true,
       intercept404: true,
     };

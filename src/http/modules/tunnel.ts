@@ -1,13 +1,13 @@
 /** `tunnel_pass`: the requests of a forward proxy's clients, CONNECT, become connections (ngx_http_tunnel). */
 import { directive, type Parser, type Scope } from '../../config/contract.ts';
 import { INFO } from '../../log/levels.ts';
-import type { UpstreamConf } from '../../upstream/contract.ts';
 import { TunnelProtocol } from '../../upstream/protocols/tunnel/protocol.ts';
 import type { GroupRef } from '../../upstream/registry.ts';
 import { startUpstream } from '../../upstream/upstream.ts';
 import { HTTP } from '../build.ts';
 import { type Handler, httpModule } from '../module.ts';
 import type { Template } from '../template.ts';
+import { unbuffered, unbufferedRows } from '../unbuffered-upstream.ts';
 import { nextBits, passApplies, upstreamRows } from '../upstream-directives.ts';
 import { groupAt } from './fastcgi-pass.ts';
 
@@ -36,25 +36,16 @@ const tunnelPass: Parser<TunnelPass | undefined> = {
   },
 };
 
-const NOWHERE = { path: '', levels: [] } as const;
-const NOTHING: ReadonlySet<string> = new Set();
-
-const rows = upstreamRows('tunnel', ['error', 'timeout', 'off']);
+const NEXT_WORDS = ['error', 'timeout', 'off'] as const;
+const rows = upstreamRows('tunnel', NEXT_WORDS);
 
 export const tunnel = httpModule({
   name: 'http_tunnel',
   directives: {
-    bind: rows.bind,
-    bufferSize: rows.bufferSize,
-    connectTimeout: rows.connectTimeout,
-    sendTimeout: rows.sendTimeout,
-    readTimeout: rows.readTimeout,
-    socketKeepalive: rows.socketKeepalive,
+    ...unbufferedRows('tunnel', NEXT_WORDS),
     socketRcvbuf: rows.socketRcvbuf,
     socketSndbuf: rows.socketSndbuf,
     nextUpstream: rows.nextUpstream,
-    nextUpstreamTries: rows.nextUpstreamTries,
-    nextUpstreamTimeout: rows.nextUpstreamTimeout,
     tunnel_pass: directive<TunnelPass | undefined>(tunnelPass, {
       in: ['server', 'location', 'if-in-location'],
       initial: undefined,
@@ -63,33 +54,7 @@ export const tunnel = httpModule({
   content(conf, { build, scope }): Handler | undefined {
     const pass = conf.tunnel_pass;
     if (!pass || !passApplies(pass.scope, scope)) return undefined;
-    const upstream: UpstreamConf = {
-      connectTimeout: conf.connectTimeout,
-      sendTimeout: conf.sendTimeout,
-      readTimeout: conf.readTimeout,
-      nextUpstream: nextBits(conf.nextUpstream),
-      nextUpstreamTries: conf.nextUpstreamTries,
-      nextUpstreamTimeout: conf.nextUpstreamTimeout,
-      buffering: false,
-      requestBuffering: true,
-      bufferSize: conf.bufferSize,
-      buffers: { count: 0, size: 0 },
-      busyBuffersSize: 0,
-      maxTempFileSize: 0,
-      tempPath: NOWHERE,
-      interceptErrors: false,
-      ignoreClientAbort: false,
-      forceRanges: false,
-      socketKeepalive: conf.socketKeepalive,
-      passRequestHeaders: false,
-      passRequestBody: false,
-      ignoreHeaders: 0,
-      hidden: NOTHING,
-      hiddenKinds: 0,
-      bind: conf.bind === 'off' ? undefined : conf.bind,
-      limitRate: undefined,
-      method: undefined,
-    };
+    const upstream = unbuffered(conf, nextBits(conf.nextUpstream));
     const protocol = new TunnelProtocol();
     const { ref, template } = pass;
     return (request) => {
