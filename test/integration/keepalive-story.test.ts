@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { describe, test } from 'node:test';
+import { type Answering, startH2Backend } from '../kit/h2-backend.ts';
 import type { Handler } from '../kit/http-backend.ts';
 import { reply, startBackend } from '../kit/http-backend.ts';
 import { startResponder } from '../kit/libfcgi.ts';
@@ -209,4 +210,37 @@ describe('HTTP', () => {
     await run(proxy, '/');
     assertEachClosedBy('backend', outcome(backend.port, backend.accepted), t);
   });
+});
+
+describe('HTTP/2 and gRPC', () => {
+  async function start(t: TestContext, location: (port: number) => string) {
+    const rig = rigFor(t);
+    const answer: Answering = ({ id }, peer) => {
+      peer.answer(id, 'hello');
+    };
+    const backend = await startH2Backend(rig, answer, await freePort());
+    const { port } = backend;
+    const proxy = await startProxy(rig, {
+      http: `upstream pool { server 127.0.0.1:${port}; }
+        server { listen 127.0.0.1:%port%; location / { ${location(port)} } }`,
+    });
+    return { backend, proxy };
+  }
+
+  for (const [name, pass] of [
+    ['proxy_http_version 2', 'proxy_http_version 2; proxy_pass http://'],
+    ['grpc_pass', 'grpc_pass '],
+  ] as const) {
+    test(`${name} without an upstream block: a connection each, closed by the proxy`, async (t) => {
+      const { backend, proxy } = await start(t, (port) => `${pass}127.0.0.1:${port};`);
+      await run(proxy, '/');
+      assertEachClosedBy('proxy', outcome(backend.port, backend.accepted), t);
+    });
+
+    test(`${name} and an upstream block: one connection and no TIME_WAIT`, async (t) => {
+      const { backend, proxy } = await start(t, () => `${pass}pool;`);
+      await run(proxy, '/');
+      assertOneConnection(outcome(backend.port, backend.accepted), t);
+    });
+  }
 });

@@ -56,13 +56,17 @@ export class H2Peer extends H2End {
 export type Answering = (request: H2Request, peer: H2Peer) => void | Promise<void>;
 
 /** A server that reads whole requests and answers each by `answer`, its own SETTINGS sent and those of the client acknowledged. */
-export const startH2Backend = (rig: Rig, answer: Answering): Promise<Backend> =>
-  startScript(rig, async (wire, connection) => {
-    const peer = new H2Peer(wire);
-    await peer.begin();
-    peer.settings().acknowledge();
-    for (;;) await answer(await peer.request(connection), peer);
-  });
+export const startH2Backend = (rig: Rig, answer: Answering, at = 0): Promise<Backend> =>
+  startScript(
+    rig,
+    async (wire, connection) => {
+      const peer = new H2Peer(wire);
+      await peer.begin();
+      peer.settings().acknowledge();
+      for (;;) await answer(await peer.request(connection), peer);
+    },
+    at,
+  );
 
 /** A server whose connections are scripted behind the client's preface. */
 export const startH2Script = (
