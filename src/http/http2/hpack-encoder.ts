@@ -1,6 +1,7 @@
 /**
- * Header fields of replies in HPACK (RFC 7541): literals, with names of the static table by their index. As nginx,
- * it leaves the client's dynamic table alone. Everything is text of one character a byte.
+ * Header fields of replies in HPACK (RFC 7541), byte for byte as nginx has them, since lengths are logged: what most
+ * replies have is named by its index in the static table, all else is spelled out. The client is offered the former
+ * for its dynamic table, but nothing refers to that. Everything is text of one character a byte.
  */
 import { ownText } from '../../net/latin1.ts';
 import { encodeHuffman } from './huffman.ts';
@@ -24,11 +25,11 @@ export const string = (text: string): string => {
   return coded === undefined ? rawString(text) : integer(coded.length, 0x7f, 0x80) + coded;
 };
 
-/** A literal field without indexing, up to its value. */
-const nameCode = (lower: string): string => {
-  const index = STATIC_NAMES.get(lower);
-  return index === undefined ? `\0${string(lower)}` : integer(index, 0x0f, 0);
-};
+/** Letters of ASCII only: the bytes of others are not letters by themselves. */
+const lowered = (name: string): string => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+
+/** A literal field with incremental indexing, up to its value. */
+const indexedName = (lower: string): string => integer(STATIC_NAMES.get(lower) ?? 0, 0x3f, 0x40);
 
 /** A name as replies write it, and the value that it had last: most values come again and again. */
 interface KnownName {
@@ -44,15 +45,34 @@ const LONGEST_VALUE = 128;
 const MOST_MISSES = 8;
 const known = new Map<string, KnownName>();
 
+const named = (code: string): KnownName => ({ code, value: '', field: '', misses: 0 });
+
 /** A field; `name` in any case. */
 export const field = (name: string, value: string): string => {
   let entry = known.get(name);
   if (!entry) {
-    const code = nameCode(name.toLowerCase());
+    const code = `\0${string(lowered(name))}`;
     if (known.size >= MOST_NAMES || name.length > LONGEST_VALUE) return code + string(value);
-    entry = { code, value: '', field: '', misses: 0 };
+    entry = named(code);
     known.set(ownText(name), entry);
   }
+  return valued(entry, value);
+};
+
+/** A field whose name stands in the static table. */
+const indexedField = (lower: string): ((value: string) => string) => {
+  const entry = named(indexedName(lower));
+  return (value) => valued(entry, value);
+};
+
+export const serverField = indexedField('server');
+export const dateField = indexedField('date');
+export const typeField = indexedField('content-type');
+export const modifiedField = indexedField('last-modified');
+export const locationField = indexedField('location');
+export const varyField = indexedField('vary');
+
+const valued = (entry: KnownName, value: string): string => {
   if (entry.field !== '' && entry.value === value) {
     entry.misses = 0;
     return entry.field;
@@ -66,7 +86,7 @@ export const field = (name: string, value: string): string => {
   return text;
 };
 
-const CONTENT_LENGTH = nameCode('content-length');
+const CONTENT_LENGTH = indexedName('content-length');
 
 /** `content-length`: short and different each time, so not coded. */
 export const lengthField = (length: number): string => CONTENT_LENGTH + rawString(`${length}`);
@@ -75,8 +95,9 @@ export const lengthField = (length: number): string => CONTENT_LENGTH + rawStrin
 export const statusField = (status: number): string => {
   const text = String(status).padStart(3, '0');
   const index = INDEXED_STATUSES.indexOf(text);
-  return index < 0 ? `\x08${rawString(text)}` : String.fromCharCode(0x88 + index);
+  return index < 0 ? STATUS + rawString(text) : String.fromCharCode(0x88 + index);
 };
+const STATUS = indexedName(':status');
 const INDEXED_STATUSES = ['200', '204', '206', '304', '400', '404', '500'];
 
 /** The first thing in a block after the client has changed its table's size: the encoder uses none of it. */

@@ -5,18 +5,28 @@ import { httpDate } from '../http-date.ts';
 import { programName } from '../identity.ts';
 import type { Request } from '../request.ts';
 import { absoluteLocation } from '../write-head.ts';
-import { field, lengthField, statusField } from './hpack-encoder.ts';
+import {
+  dateField,
+  field,
+  lengthField,
+  locationField,
+  modifiedField,
+  serverField,
+  statusField,
+  typeField,
+  varyField,
+} from './hpack-encoder.ts';
 
 /** Status, server and date of this second, by status, where nothing about them is out of the ordinary. */
 const beginnings: string[] = [];
 let second = 0;
 let date = '';
 
-const dateField = (): string => {
+const currentDate = (): string => {
   const now = Math.floor(wallClock() / 1000);
   if (now !== second) {
     second = now;
-    date = field('Date', httpDate(now));
+    date = dateField(httpDate(now));
     beginnings.length = 0;
   }
   return date;
@@ -25,18 +35,18 @@ const dateField = (): string => {
 const beginning = (request: Request): string => {
   const { out } = request;
   const { status } = out;
-  const today = dateField();
+  const today = currentDate();
   const usual = out.server === '' && out.date === '' && !out.withoutServer && !out.withoutDate;
   if (usual && request.location.core.server_tokens === 'on') {
     const known = beginnings[status];
     if (known !== undefined) return known;
-    const text = ownText(statusField(status) + field('Server', programName(request)) + today);
+    const text = ownText(statusField(status) + serverField(programName(request)) + today);
     if (status >= 0 && status < 1000) beginnings[status] = text;
     return text;
   }
-  const name = out.server === '' ? (out.withoutServer ? '' : programName(request)) : out.server;
   let text = statusField(status);
-  if (name !== '') text += field('Server', name);
+  if (out.server !== '') text += field('Server', out.server);
+  else if (!out.withoutServer) text += serverField(programName(request));
   if (out.date !== '') text += field('Date', out.date);
   else if (!out.withoutDate) text += today;
   return text;
@@ -57,18 +67,18 @@ export const headBlock = (request: Request): string => {
   const { status } = out;
   frame(request);
   let text = beginning(request);
-  if (out.contentType !== '') text += field('Content-Type', out.sentType);
+  if (out.contentType !== '') text += typeField(out.sentType);
   if (out.contentLength >= 0) text += lengthField(out.contentLength);
   if (out.lastModified >= 0 && (status === 200 || status === 206 || status === 304)) {
-    text += field('Last-Modified', httpDate(out.lastModified));
+    text += modifiedField(httpDate(out.lastModified));
   }
   if (out.location !== '') {
     // What is sent is also what is logged.
     if (out.location.startsWith('/') && request.location.core.absolute_redirect)
       out.location = absoluteLocation(request);
-    text += field('Location', out.location);
+    text += locationField(out.location);
   }
-  if (out.gzipVary && request.location.core.gzip_vary) text += field('Vary', 'Accept-Encoding');
+  if (out.gzipVary && request.location.core.gzip_vary) text += varyField('Accept-Encoding');
   if (out.etag !== '') text += field('ETag', out.etag);
   text += fields(out.lines);
   if (out.contentEncoding !== '') text += field('Content-Encoding', out.contentEncoding);

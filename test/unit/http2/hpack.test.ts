@@ -8,7 +8,18 @@ import {
   PROTOCOL_ERROR,
 } from '../../../src/http/http2/frames.ts';
 import { HpackDecoder } from '../../../src/http/http2/hpack-decoder.ts';
-import { field, integer, lengthField, statusField } from '../../../src/http/http2/hpack-encoder.ts';
+import {
+  dateField,
+  field,
+  integer,
+  lengthField,
+  locationField,
+  modifiedField,
+  serverField,
+  statusField,
+  typeField,
+  varyField,
+} from '../../../src/http/http2/hpack-encoder.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
@@ -253,6 +264,26 @@ describe('encoder', () => {
     for (const value of ['', 'a', 'gzip', 'x'.repeat(500), all])
       for (const name of ['Content-Type', 'X-Own', 'ETag'])
         assert.deepEqual(round(field(name, value)), [`${name.toLowerCase()}: ${value}`]);
+  });
+
+  test('only letters of ASCII have a lower case', () => {
+    const name = Buffer.from('X-ÄÖ').latin1Slice();
+    assert.deepEqual(round(field(name, 'v')), [`x${name.slice(1)}: v`]);
+  });
+
+  test('what most replies have is named by its index, and offered for the table; all else is spelled out', () => {
+    const begins = (block: string, hex: string): void =>
+      assert.equal(Buffer.from(block, 'latin1').toString('hex').slice(0, hex.length), hex);
+    begins(statusField(418), '4803343138');
+    begins(serverField('s'), '76');
+    begins(dateField('d'), '61');
+    begins(typeField('text/plain'), '5f');
+    begins(modifiedField('m'), '6c');
+    begins(locationField('/'), '6e');
+    begins(varyField('Accept-Encoding'), '7b8b84842d695b05443c86aa6f');
+    begins(lengthField(12), '5c023132');
+    begins(field('ETag', 'e'), '0083');
+    begins(field('Server', 's'), '0085');
   });
 
   test('a value that changes each time, and one that comes again', () => {
