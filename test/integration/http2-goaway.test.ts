@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import { describe, test } from 'node:test';
-import { GOAWAY, HEADERS, PING } from '../../src/http/http2/frames.ts';
+import { GOAWAY, HEADERS, PING, PREFACE } from '../../src/http/http2/frames.ts';
 import { frame, get, H2Client } from '../kit/h2.ts';
 import { reply, startBackend } from '../kit/http-backend.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
@@ -80,6 +80,14 @@ describe('the end of a connection', () => {
     const client = await H2Client.connect(proxy);
     assert.deepEqual(await client.goaway(), { code: 0, last: 0 });
     await client.wire.expectEnd();
+  });
+
+  test('client_header_timeout: a preface without the frame that belongs to it', async (t) => {
+    const proxy = await startProxy(rigFor(t), { http: `client_header_timeout 300ms; ${HTTP}` });
+    const wire = await proxy.connect();
+    wire.send(PREFACE);
+    assert.deepEqual(await new H2Client(wire).goaway(), { code: 1, last: 0 });
+    await proxy.logged(/client timed out \(110: Connection timed out\) while processing HTTP\/2 connection/);
   });
 
   test('client_header_timeout: part of a frame', async (t) => {

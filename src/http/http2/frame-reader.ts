@@ -34,7 +34,11 @@ const BLOCK = 5;
 const SMALL = 6;
 const PARAMETERS = 7;
 const SKIPPED = 8;
+/** The first frame, without which the preface is not whole. */
+const FIRST_HEAD = 9;
 
+/** Bytes of the preface's first line. */
+const PREFACE_LINE = 16;
 const PRIORITY_SIZE = 5;
 const PARAMETER_SIZE = 6;
 const GOAWAY_SIZE = 8;
@@ -105,6 +109,7 @@ export class FrameReader {
   #step(bytes: Buffer, at: number, end: number): number {
     switch (this.#state) {
       case HEAD:
+      case FIRST_HEAD:
         return end - at < FRAME_HEAD ? MORE : this.#head(bytes, at);
       case BODY:
         return this.#body(bytes, at, end);
@@ -132,9 +137,12 @@ export class FrameReader {
 
   #preface(bytes: Buffer, at: number, end: number): number {
     const there = bytes.latin1Slice(at, Math.min(end, at + PREFACE.length));
-    if (!PREFACE.startsWith(there)) return this.#fail(PROTOCOL_ERROR, 'invalid connection preface');
+    // As nginx, it looks at each of the two lines when that is whole.
+    const seen = there.length < PREFACE.length ? PREFACE_LINE : PREFACE.length;
+    if (there.length >= seen && !there.startsWith(PREFACE.slice(0, seen)))
+      return this.#fail(PROTOCOL_ERROR, 'invalid connection preface');
     if (there.length < PREFACE.length) return MORE;
-    this.#state = HEAD;
+    this.#state = FIRST_HEAD;
     return at + PREFACE.length;
   }
 

@@ -29,6 +29,9 @@ export class HpackDecoder {
   /** Why there is too little, if no more comes. */
   #shortage = INCORRECT_BLOCK;
   #left = 0;
+  /** The block ends with what is being decoded; it has no byte so far. */
+  #last = false;
+  #empty = true;
 
   constructor(
     /** The longest string as it is sent, and all names and values of a block together. */
@@ -39,6 +42,7 @@ export class HpackDecoder {
   /** Another block begins. */
   begin(): void {
     this.#left = this.headLimit;
+    this.#empty = true;
   }
 
   /**
@@ -47,6 +51,9 @@ export class HpackDecoder {
    */
   decode(bytes: Buffer, start: number, end: number, last: boolean, sink: FieldSink): number {
     let position = start;
+    this.#last = last;
+    if (start < end) this.#empty = false;
+    else if (last && this.#empty) return this.#fail(FRAME_SIZE_ERROR, INCORRECT_BLOCK);
     while (position < end) {
       const next = this.#next(bytes, position, end, sink);
       if (next === SHORT) return last ? this.#fail(FRAME_SIZE_ERROR, this.#shortage) : position;
@@ -127,7 +134,10 @@ export class HpackDecoder {
     if (value === mask) {
       const stop = Math.min(end, start + INTEGER_OCTETS);
       for (let shift = 0; ; shift += 7) {
-        if (position >= stop) return stop === end && stop < start + INTEGER_OCTETS ? SHORT : TOO_LONG;
+        if (position >= stop) {
+          const cut = stop === end && (this.#last || stop < start + INTEGER_OCTETS);
+          return cut ? SHORT : TOO_LONG;
+        }
         const octet = bytes[position++] ?? 0;
         value += (octet & 0x7f) << shift;
         if (octet < 0x80) break;

@@ -303,6 +303,17 @@ describe('refused', () => {
     test(`${what}, byte by byte`, () =>
       assert.equal(readAll([...PREFACE, ...frames]).at(-1), `! ${code} ${reason}`));
   }
-  test('another preface', () =>
-    assert.deepEqual(readAll(['PRI * HTTP/2.1']), [`! ${PROTOCOL_ERROR} invalid connection preface`]));
+  for (const other of [
+    'PRI * HTTP/2.1\r\n',
+    'GET / HTTP/1.1\r\nHost: a',
+    `${PREFACE.slice(0, 16)}\r\nSM\r\n\n\r`,
+  ])
+    test(`another preface: ${JSON.stringify(other)}`, () => {
+      assert.deepEqual(readAll([other]), [`! ${PROTOCOL_ERROR} invalid connection preface`]);
+      assert.deepEqual(readAll([...other]), [`! ${PROTOCOL_ERROR} invalid connection preface`]);
+    });
+  test('no line of the preface before it is whole', () => {
+    assert.deepEqual(readAll(['GET / HTTP/1.1\r']), []);
+    assert.deepEqual(readAll([`${PREFACE.slice(0, 16)}SM SM`]), []);
+  });
 });

@@ -161,6 +161,19 @@ const REFUSED: readonly (readonly [what: string, block: string, code: number, re
   ],
   ['a field that is too long', '047f824000', ENHANCE_YOUR_CALM, 'client sent too large header field'],
   [
+    'a length of four octets that goes on where the block ends',
+    '047fffffff',
+    FRAME_SIZE_ERROR,
+    'client sent header block with incorrect length',
+  ],
+  [
+    'an index of four octets that goes on where the block ends',
+    'ffffffff',
+    FRAME_SIZE_ERROR,
+    'client sent header block with incorrect length',
+  ],
+  ['a block of no bytes', '', FRAME_SIZE_ERROR, 'client sent header block with incorrect length'],
+  [
     'a block that ends before a value',
     '04',
     FRAME_SIZE_ERROR,
