@@ -56,6 +56,8 @@ const LONGEST_BODY = 2n ** 63n - 1n;
 const isLength = (value: string): boolean =>
   /^\d+$/.test(value) && (value.length < 16 || BigInt(value) <= LONGEST_BODY);
 
+export const INVALID_LENGTH = 'client sent invalid "Content-Length" header';
+
 /** Takes note of the last line, a well-known header's. Answers 0 or a status. */
 export const noteKnown = (request: Request, known: number, value: string, sink: HostSink): number => {
   const headers = request.headers;
@@ -93,7 +95,7 @@ export const noteKnown = (request: Request, known: number, value: string, sink: 
     if (headers.names[i]?.known === known) return duplicate(headers, 'header line', i);
   }
   if (known === KNOWN['content-length']) {
-    if (!isLength(value)) return refuseHeaders(400, 'client sent invalid "Content-Length" header');
+    if (!isLength(value)) return refuseHeaders(400, INVALID_LENGTH);
     headers.contentLength = Number(value);
   } else if (known === KNOWN['transfer-encoding']) {
     headers.transferEncoding = value;

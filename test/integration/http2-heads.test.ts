@@ -1,14 +1,26 @@
 /** Heads over HTTP/2: what becomes of fields, and which requests are refused, with which status and log line. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { CONTINUATION, END_HEADERS, END_STREAM, frameHead, HEADERS } from '../../src/http/http2/frames.ts';
+import {
+  CONTINUATION,
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frameHead,
+  HEADERS,
+} from '../../src/http/http2/frames.ts';
 import { block, frame, get, H2Client, type Pair } from '../kit/h2.ts';
 import { IS_NGINX, type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
+import { until } from '../kit/wait.ts';
 
 const HTTP = `
   http2 on;
   log_format all '$request|$http2|$server_protocol|$request_length|$connection_requests|$host|$http_host|$status|$http_cookie';
+  log_format refused '$request|$http2|$server_protocol|$request_method|$uri|$status';
+  log_format sent 'sent $bytes_sent';
   large_client_header_buffers 4 1k;
   max_headers 10;
   server {
@@ -33,6 +45,12 @@ const HTTP = `
     listen 127.0.0.1:%port%;
     server_name other;
     return 200 "other";
+  }
+  server {
+    listen 127.0.0.1:%port:logged%;
+    server_name localhost;
+    access_log %dir%/refused.log refused;
+    location /sent { access_log %dir%/refused.log sent; return 200 "sent"; }
   }
   server {
     listen 127.0.0.1:%port:behind%;
@@ -224,6 +242,24 @@ const REFUSED: readonly (readonly [what: string, fields: readonly Pair[], status
     'client sent "Transfer-Encoding" header',
   ],
   ['Upgrade', [...get(), ['upgrade', 'websocket']], 400, 'client sent "Upgrade" header'],
+  [
+    'Proxy-Connection',
+    [...get(), ['proxy-connection', 'close']],
+    400,
+    'client sent "Proxy-Connection" header',
+  ],
+  [
+    'a length that is none, and Connection',
+    [...get(), ['content-length', '1x'], ['connection', 'close']],
+    400,
+    'client sent "Connection" header',
+  ],
+  [
+    'a length that is none, and a server that does not speak it',
+    [...get('/', 'GET', 'only1'), ['content-length', '1x']],
+    421,
+    'client attempted to request the server name for which the negotiated protocol is disabled',
+  ],
   ['te: gzip', [...get(), ['te', 'gzip']], 400, 'client sent invalid "TE" header'],
   ['te twice', [...get(), ['te', 'trailers'], ['te', 'trailers']], 400, 'client sent invalid "TE" header'],
   ['LF in a value', [...get(), ['foo', 'a\nb: c']], 400, 'client sent header "foo" with invalid value: "a'],
@@ -292,6 +328,53 @@ describe('refused, and the connection goes on', () => {
     assert.equal((await client.answer(1)).status, 400);
     await proxy.logged(/client sent invalid header name: "Foo" while reading client request headers/);
   });
+});
+
+/** What the access log says where not even the request line came to be. */
+const LOGGED: readonly (readonly [what: string, fields: readonly Pair[], logged: string])[] = [
+  ['no method', without(':method'), '-|h2c|HTTP/2.0|-|/|400'],
+  ['a method in lower case', get('/', 'get'), '-|h2c|HTTP/2.0|get|-|400'],
+  ['a path without a slash', get('*', 'OPTIONS'), '-|h2c|HTTP/2.0|OPTIONS|-|400'],
+  ['no field that is one', [['x', 'y']], '-|h2c|HTTP/2.0|-|-|400'],
+];
+
+describe('logged', () => {
+  for (const [what, fields, logged] of LOGGED) {
+    test(what, async () => {
+      const path = join(proxy.dir, 'refused.log');
+      const from = readFileSync(path, 'latin1').length;
+      const client = await H2Client.connect(proxy, 'logged');
+      await client.ask(fields);
+      const log = (): string => readFileSync(path, 'latin1').slice(from);
+      await until(() => log() !== '', 'the access log');
+      assert.equal(log(), `${logged}\n`);
+    });
+  }
+
+  test('$bytes_sent is all that the reply was on the wire', async () => {
+    const path = join(proxy.dir, 'refused.log');
+    const client = await H2Client.connect(proxy, 'logged');
+    client.send(client.request(get('/sent'))[1]);
+    const head = await client.until(HEADERS, 1);
+    const body = await client.until(DATA, 1);
+    const from = 'sent ';
+    await until(() => readFileSync(path, 'latin1').includes(from), 'the access log');
+    assert.match(
+      readFileSync(path, 'latin1'),
+      new RegExp(`^sent ${18 + head.payload.length + body.payload.length}$`, 'm'),
+    );
+  });
+});
+
+test('a head that is wrong is answered before its block is whole, and the rest of that is read all the same', async () => {
+  const client = await H2Client.connect(proxy);
+  const whole = block([[':method', 'get'], ...get('/foo').slice(1)]);
+  client.send(frame(HEADERS, END_STREAM, 1, whole.slice(0, -20)));
+  assert.equal((await client.answer(1)).status, 400);
+  client.send(frame(CONTINUATION, END_HEADERS, 1, whole.slice(-20)));
+  // The client's first number has been used.
+  client.request([]);
+  assert.equal((await client.ask(get('/teapot'))).status, 418);
 });
 
 const ENDING: readonly (readonly [what: string, fields: readonly Pair[], code: number, log: string])[] = [

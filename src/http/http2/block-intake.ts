@@ -70,7 +70,19 @@ export class BlockIntake implements FieldSink, ServerChoice {
   }
 
   field(field: Field): void {
-    if (this.stream) this.#head.take(this.stream.request, field);
+    const { stream } = this;
+    if (!stream) return;
+    this.#head.take(stream.request, field);
+    if (this.#head.status !== 0) this.#refuse(stream);
+  }
+
+  /** Its head is wrong: it is answered at once, and the rest of the block is read for the table's sake. */
+  #refuse(stream: Http2Stream): void {
+    const { request } = stream;
+    this.stream = undefined;
+    stream.headRead();
+    logRequest(request, INFO, this.#head.reason);
+    finalize(request, this.#head.status);
   }
 
   #end(): void {
@@ -84,14 +96,11 @@ export class BlockIntake implements FieldSink, ServerChoice {
     this.stream = undefined;
     if (!stream) return;
     const { request } = stream;
-    const status = this.#head.end(request, stream.inClosed);
-    stream.headRead();
-    if (status !== 0) {
-      if (request.method === '') request.method = 'GET';
-      logRequest(request, INFO, this.#head.reason);
-      finalize(request, status);
+    if (this.#head.end(request, stream.inClosed) !== 0) {
+      this.#refuse(stream);
       return;
     }
+    stream.headRead();
     this.session.guard.payload += request.requestLength;
     if (logOf(request).level >= DEBUG) logHead(request);
     const { tls, sniHost } = this.session.client;

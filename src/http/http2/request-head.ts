@@ -1,12 +1,9 @@
-/**
- * The head of a request from its fields (RFC 9113 section 8.3), as strict as nginx and in its words. What is found
- * wrong is remembered; the rest of the block is read for its table's sake.
- */
+/** The head of a request from its fields (RFC 9113 section 8.3), as strict as nginx and in its words. */
 import { INFO } from '../../log/levels.ts';
 import { internName, KNOWN } from '../header-names.ts';
 import type { HeaderName } from '../headers.ts';
 import { type ValidHost, validateHost } from '../host.ts';
-import { noteKnown } from '../known-headers.ts';
+import { INVALID_LENGTH, noteKnown } from '../known-headers.ts';
 import { refusal } from '../refusal.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
@@ -54,6 +51,7 @@ export class RequestHead {
   /** The pseudo-headers are complete: `requestLine` has been made. */
   #lineMade = false;
   #ofConnection = false;
+  #badLength = false;
   #te = 0;
   #teFine = true;
 
@@ -68,6 +66,7 @@ export class RequestHead {
     this.#cookies = undefined;
     this.#lineMade = false;
     this.#ofConnection = false;
+    this.#badLength = false;
     this.#te = 0;
     this.#teFine = true;
   }
@@ -81,9 +80,8 @@ export class RequestHead {
     this.reason = reason;
   }
 
-  /** Takes a field; the first fault is kept in `status`. */
+  /** Takes a field. A fault stands in `status` then, and no further field is wanted. */
   take(request: Request, field: Field): void {
-    if (this.status !== 0) return;
     const { kind, name, value } = field;
     if (kind === REFUSED_NAME) {
       this.#refuse(400, `client sent invalid header name: "${name.text}"${WHILE}`);
@@ -107,8 +105,7 @@ export class RequestHead {
       case ':method':
         if (request.method !== '') this.#refuse(400, `client sent duplicate :method header${WHILE}`);
         else if (value === '') this.#refuse(400, `client sent empty :method header${WHILE}`);
-        else if (!METHOD.test(value)) this.#refuse(400, `client sent invalid method: "${value}"${WHILE}`);
-        else request.method = value;
+        else this.#takeMethod(request, value);
         return;
       case ':path':
         this.#takePath(request, value);
@@ -126,6 +123,12 @@ export class RequestHead {
       default:
         this.#refuse(400, `client sent unknown pseudo-header "${name}"${WHILE}`);
     }
+  }
+
+  #takeMethod(request: Request, value: string): void {
+    // For the log, even if it is none.
+    request.method = value;
+    if (!METHOD.test(value)) this.#refuse(400, `client sent invalid method: "${value}"${WHILE}`);
   }
 
   #takePath(request: Request, value: string): void {
@@ -210,14 +213,20 @@ export class RequestHead {
       this.#teFine = this.#te === 1 && value.toLowerCase() === 'trailers';
       return;
     }
+    if (known === KNOWN['proxy-connection']) {
+      this.#refuse(400, `client sent "Proxy-Connection" header${WHILE}`);
+      return;
+    }
     if (isConnectionHeader[known] === 1) this.#ofConnection = true;
     const status = noteKnown(request, known, value, this);
-    if (status !== 0) this.#refuseFor(status);
+    if (status === 0) return;
+    // Of a length, what is wrong with the rest of the head is said first.
+    if (refusal === INVALID_LENGTH + WHILE) this.#badLength = true;
+    else this.#refuseFor(status);
   }
 
   /** The block is complete. `whole`: no body follows. Answers 0 or a status, as `status` is from then on. */
   end(request: Request, whole: boolean): number {
-    if (this.status !== 0) return this.status;
     if (!this.servers.allowed(request)) {
       this.#refuse(
         MISDIRECTED,
@@ -268,6 +277,10 @@ export class RequestHead {
 
   #checkBody(request: Request, whole: boolean): void {
     const { headers, method } = request;
+    if (this.#badLength) {
+      this.#refuse(400, INVALID_LENGTH + WHILE);
+      return;
+    }
     if (headers.contentLength > 0 && whole) {
       this.#refuse(400, `client prematurely closed stream${WHILE}`);
       return;

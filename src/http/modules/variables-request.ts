@@ -66,7 +66,8 @@ const setLimitRate = (request: Request, text: string): void => {
 };
 
 /** Whether the request line could be read, though its target may have been too bad to be decoded. */
-const lineRead = ({ target, requestLength }: Request): boolean => target !== '' || requestLength > 0;
+const lineRead = ({ target, requestLength, version }: Request): boolean =>
+  target !== '' || (requestLength > 0 && version < 2000);
 
 const uri: VariableDefinition = {
   get: (request) => (request.uri !== '' || lineRead(request) ? request.uri : undefined),
@@ -122,7 +123,9 @@ export const requestVariables: Definitions = {
   request_port: { get: ({ headers }) => (headers.port > 0 ? `${headers.port}` : '') },
   is_request_port: { get: ({ headers }) => (headers.port > 0 ? ':' : '') },
   server_name: { get: (request) => request.server.name },
-  server_protocol: { get: (request) => (lineRead(request) ? protocolOf(request) : undefined) },
+  server_protocol: {
+    get: (request) => (request.version >= 2000 || lineRead(request) ? protocolOf(request) : undefined),
+  },
   remote_user: { get: (request) => basicCredentials(request)?.user },
   limit_rate: {
     changeable: true,
