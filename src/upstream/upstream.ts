@@ -74,7 +74,7 @@ export const startUpstream = (
     }
     upstream.streamed = true;
     upstream.hasBody = true;
-    upstream.bodyLength = chunked ? -1 : contentLength;
+    upstream.bodyLength = contentLength < 0 ? -1 : contentLength;
     begin(upstream);
     return DONE;
   }

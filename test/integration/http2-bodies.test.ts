@@ -184,6 +184,39 @@ describe('request bodies', () => {
     assert.equal((await client.answer(id)).body, 'POST 4 body');
   });
 
+  test('of no bytes, as announced: its end is waited for, and more than that is refused', async (t) => {
+    const rig = rigFor(t);
+    const backend = await startBackend(rig, ECHO);
+    const proxy = await proxyTo(rig, backend.port, 'client_max_body_size 1k;');
+    const client = await H2Client.connect(proxy);
+    for (const [body, status] of [
+      ['', 200],
+      ['x', 400],
+    ] as const) {
+      const [id, frames] = client.request(post('/', ['content-length', '0']), body);
+      const data = frames.slice(-9 - body.length);
+      client.send(frames.slice(0, -data.length));
+      // It is being read.
+      await client.until(WINDOW_UPDATE, id);
+      client.send(data);
+      const answer = await client.answer(id);
+      assert.equal(answer.status, status);
+      if (status === 200) assert.equal(answer.body, 'POST 0 ');
+    }
+    await proxy.logged(/\[info\].*client intended to send body data larger than declared, client: /);
+  });
+
+  test('the window is raised as soon as somebody reads, whatever has come already', async (t) => {
+    const rig = rigFor(t);
+    const backend = await startBackend(rig, ECHO);
+    const proxy = await proxyTo(rig, backend.port);
+    const client = await H2Client.connect(proxy);
+    const [id, frames] = client.request(post('/', ['content-length', '5']), 'hello');
+    client.send(frames);
+    assert.equal((await client.until(WINDOW_UPDATE, id)).payload, uint32(2 ** 31 - 1 - 65536));
+    assert.equal((await client.answer(id)).body, 'POST 5 hello');
+  });
+
   test('buffered, they need no more window than is given at once', async (t) => {
     const rig = rigFor(t);
     const backend = await startBackend(rig, ({ body }) => reply(`${body.length}`));

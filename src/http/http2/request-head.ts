@@ -285,7 +285,8 @@ export class RequestHead {
       this.#refuse(400, `client prematurely closed stream${WHILE}`);
       return;
     }
-    if (headers.contentLength < 0) headers.chunked = !whole;
+    // A body of no bytes ends with the stream too.
+    if (headers.contentLength <= 0) headers.chunked = !whole;
     if (method === 'CONNECT' || method === 'TRACE') this.#refuse(405, `client sent ${method} method${WHILE}`);
   }
 }

@@ -46,12 +46,20 @@ export class StreamBody {
     return TAKEN;
   }
 
-  /** Somebody reads: gets what has come already. `most`: how much of a streamed body may be on its way. */
-  begin(reader: BodyReader, most: number): number {
+  /** Somebody reads: gets what has come already. */
+  begin(reader: BodyReader): number {
     this.reader = reader;
-    if (reader.streams) this.#room = Math.max(this.#room, Math.min(most, LARGEST_WINDOW));
-    else this.#room = 0;
     return this.#passHeld(reader);
+  }
+
+  /** The client may send on: by how much its window grows. `most`: how much of a streamed body may be on its way. */
+  open(most: number): number {
+    const before = this.#room;
+    if (this.reader?.streams) this.#room = Math.max(before, Math.min(most, LARGEST_WINDOW));
+    else this.#room = 0;
+    const more = this.#room === 0 ? LARGEST_WINDOW - this.window : this.#room - before;
+    this.window += more;
+    return more;
   }
 
   /** Passes on together what a read has brought of a streamed body. */

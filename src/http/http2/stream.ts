@@ -229,13 +229,13 @@ export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
     const { client_body_buffer_size: buffer } = request.location.core;
     const { contentLength } = request.headers;
     const most = contentLength < 0 || contentLength > buffer ? buffer : contentLength + 1;
-    const found = body.begin(reader, most);
+    const found = body.begin(reader);
     if (found === FAILED) reader.failure = body.failure;
     this.#look(body, found);
     if (request.finished || body.ended || reader.discarding) return;
-    // Whoever reads all of it at once lets the client send as it likes before the next frame is looked at, as in nginx.
-    if (reader.streams) this.session.goOnLater(this);
-    else this.#grant();
+    const more = body.open(most);
+    if (more > 0) this.session.sendWindow(this.id, more);
+    this.session.goOnLater(this);
     this.#awaitBody();
   }
 
@@ -282,10 +282,6 @@ export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
   goOn(): void {
     const { body } = this;
     if (body) this.#look(body, body.deliver());
-    this.#grant();
-  }
-
-  #grant(): void {
     const more = this.body?.grant(this.session.arriving(this)) ?? 0;
     if (more > 0 && !this.broken) this.session.sendWindow(this.id, more);
   }

@@ -30,7 +30,8 @@ const directives = {
 };
 type DavConf = Conf<typeof directives>;
 
-const hasBody = ({ headers }: Request): boolean => headers.contentLength > 0 || headers.chunked;
+const hasBody = ({ headers: { contentLength, chunked } }: Request): boolean =>
+  contentLength > 0 || (chunked && contentLength < 0);
 
 const refuseBody = (request: Request, what: string): Verdict => {
   logRequest(request, ERROR, `${what} unsupported`);
