@@ -241,6 +241,7 @@ export const terminate = (request: Request, status: number): void => {
     return;
   }
   request.complete = false;
+  request.outputDone = false;
   if (status > 0 && (request.out.status === 0 || request.stream.sent === 0)) request.out.status = status;
   const { producer } = request;
   request.producer = undefined;

@@ -57,6 +57,11 @@ export class BodyReader implements RequestBody {
     return this.#mode === DISCARD;
   }
 
+  /** It goes on to whoever takes it, who has begun with that. */
+  get streamed(): boolean {
+    return this.#mode === STREAM;
+  }
+
   /** It goes on as it comes: who takes it may hold the client back. */
   get streams(): boolean {
     return this.#mode === STREAM || this.#mode === PREREAD;

@@ -28,6 +28,12 @@ export const logRequest = (request: Request, level: number, message: string): vo
   if (log.level >= level) log.write(level, message + contextOf(request), request.stream.number);
 };
 
+/** What nginx is doing once it has something to send: behind a message, '' where it does not say. */
+export const sendingAction = ({ upstream, sendsFile }: Request): string => {
+  if (upstream) return ' while sending to client';
+  return sendsFile ? ' while sending response to client' : '';
+};
+
 /** A line of a filter's, about the head of the reply or its body, with what nginx is doing then. */
 export const logFilter = (request: Request, level: number, message: string, about: 'head' | 'body'): void => {
   const passed = about === 'head' ? 'reading response header from upstream' : 'sending to client';

@@ -207,6 +207,8 @@ export class Request {
   /** Finalized while a sink still holds parts of the body (gzip, a rate limit): it ends with the last of them. */
   finalizing = false;
   expectTested = false;
+  /** A file answers it. */
+  sendsFile = false;
   /** Bytes a second the reply may use; 0 without a limit; -1: what the location says. */
   limitRate = -1;
   /** Bytes of body written, for $body_bytes_sent. */

@@ -60,6 +60,14 @@ export class Subrequests {
     return this.#junction?.root.full ?? false;
   }
 
+  /** One that waits for an upstream; undefined when none does. */
+  get exchanging(): Request | undefined {
+    for (const request of this.#live) {
+      if (request.upstream && request.producer && !request.finished) return request;
+    }
+    return undefined;
+  }
+
   add(request: Request): void {
     this.#live.add(request);
   }

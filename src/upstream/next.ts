@@ -156,6 +156,13 @@ const hasRest = ({ headerSent, phase, discarding, spool, request }: Upstream): b
   !spool.empty &&
   !request.stream.broken;
 
+/** A reply that was read for nobody is complete: its request ends, unless it ended with its connection. */
+const endUnseen = ({ request, head }: Upstream, verdict: Verdict): void => {
+  if (request.finished) return;
+  if (request.out.status === 0) request.out.status = head.status;
+  terminate(request, verdict);
+};
+
 /** Ends the exchange, and the request with `verdict`: an error of it that the client was not told yet, or OK. */
 export const finalizeUpstream = (u: Upstream, verdict: Verdict): void => {
   const { request } = u;
@@ -169,7 +176,10 @@ export const finalizeUpstream = (u: Upstream, verdict: Verdict): void => {
   }
   if (!close(u, verdict)) return;
   if (request.producer === u) request.producer = undefined;
-  if (u.discarding) return;
+  if (u.discarding) {
+    endUnseen(u, verdict);
+    return;
+  }
   u.action = CLIENT_ACTION;
   if (!u.headerSent || verdict === 408 || verdict === 499) {
     finalize(request, verdict);

@@ -13,7 +13,7 @@ import type { Server } from '../location.ts';
 import { runPhases } from '../phases.ts';
 import { discardBody, logPrematureClose } from '../read-body.ts';
 import { Request, type Tunnel } from '../request.ts';
-import { logHead, logOf, logRequest } from '../request-log.ts';
+import { logHead, logOf, logRequest, sendingAction } from '../request-log.ts';
 import { ERROR } from '../verdict.ts';
 import { refusedByTls, refusedWithoutTls } from '../verify-client.ts';
 import { ClientStream } from './client-stream.ts';
@@ -174,8 +174,7 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
   }
 
   sendingTimedOut(request: Request): void {
-    const what = request.upstream ? 'sending to client' : 'sending response to client';
-    logRequest(request, INFO, `${TIMED_OUT} while ${what}`);
+    logRequest(request, INFO, TIMED_OUT + sendingAction(request));
     this.#timedOut(request);
   }
 

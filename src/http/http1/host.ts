@@ -58,6 +58,8 @@ export interface ClientFacts extends Served, DebugClient {
   readonly counters: ClientCounters;
   /** The server for what names none. */
   readonly server: Server;
+  /** A line about TLS; `action`: what goes on. */
+  logTls(level: number, reason: string, action: string): void;
 }
 
 export interface ClientHost {

@@ -2,7 +2,6 @@
  * A client's connection of HTTP/2: its streams, the way out, its timeouts and its end (RFC 9113), as nginx does it.
  * What the client's frames do stands in frame-intake.ts.
  */
-import { INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
 import type { ClientFacts, ClientHost, Served } from '../http1/host.ts';
@@ -29,6 +28,7 @@ import {
 } from './frames.ts';
 import { Roster } from './roster.ts';
 import { SendSide } from './send-side.ts';
+import { logFailure, logSession } from './session-log.ts';
 import type { Http2Stream } from './stream.ts';
 
 /** What the configuration says of HTTP/2. */
@@ -75,6 +75,8 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   #reading = false;
   #flushing = false;
   #lingerUntil = 0;
+  /** `reset_timedout_connection`, for a stream that was too slow. */
+  #resets = false;
   #sendTimer: Timer | undefined = undefined;
   #unsent = 0;
 
@@ -253,6 +255,11 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
     this.written();
   }
 
+  /** A stream was too slow, and its location says that such connections are reset: once it is closed. */
+  resetAtEnd(): void {
+    this.#resets = true;
+  }
+
   /** No stream is left: the connection waits for the next, or ends. */
   #settle(): void {
     if (this.goingAway) {
@@ -310,6 +317,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
     this.#lingerUntil = lingers ? monotonic() + core.lingering_time : 0;
     this.#unsent = this.connection.unsent;
     if (lingers) this.connection.end();
+    else if (this.#resets && this.#unsent === 0) this.connection.reset();
     else this.connection.close();
     const patience = Math.min(core.lingering_timeout, core.lingering_time);
     this.connection.timer.start(this.#unsent > 0 ? core.send_timeout : patience);
@@ -342,7 +350,8 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
     this.#leaveIdle();
     this.#state = CLOSED;
     this.#endStreams();
-    this.connection.destroy();
+    if (this.#resets) this.connection.reset();
+    else this.connection.destroy();
   }
 
   onEnd(): void {
@@ -352,6 +361,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   }
 
   onClose(): void {
+    if (this.#state === OPEN) logFailure(this.client);
     this.#leaveIdle();
     this.#state = CLOSED;
     this.#sendTimer?.remove();
@@ -389,10 +399,6 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
 
   /** A line of the error log about the connection. */
   log(reason: string): void {
-    const { client } = this;
-    const log = client.debugLog ?? this.server.location.errorLog;
-    if (log.level < INFO) return;
-    const about = `client: ${client.unix ? 'unix:' : client.remoteAddress}, server: ${client.address.text}`;
-    log.write(INFO, `${reason} while processing HTTP/2 connection, ${about}`, client.number);
+    logSession(this.client, reason);
   }
 }

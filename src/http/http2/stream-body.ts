@@ -4,6 +4,7 @@ import type { BodyReader } from '../read-body.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { LARGEST_WINDOW } from './frames.ts';
+import { bodyAction } from './gone.ts';
 
 /** What a piece came to. */
 export const TAKEN = 0;
@@ -96,13 +97,11 @@ export class StreamBody {
     request.requestLength += bytes.length;
     if (contentLength >= 0) {
       if (length > contentLength)
-        return this.#fail(400, 'client intended to send body data larger than declared');
+        return this.#fail(400, INFO, 'client intended to send body data larger than declared');
     } else if (!reader.discarding) {
       const most = request.location.core.client_max_body_size;
       if (most > 0 && length > most) {
-        logRequest(request, ERROR, `client intended to send too large chunked body: ${length} bytes`);
-        this.failure = 413;
-        return FAILED;
+        return this.#fail(413, ERROR, `client intended to send too large chunked body: ${length} bytes`);
       }
     }
     reader.take(bytes);
@@ -114,15 +113,15 @@ export class StreamBody {
     const { contentLength } = this.request.headers;
     if (contentLength >= 0 && reader.length !== contentLength) {
       const received = `only ${reader.length} out of ${contentLength} bytes of request body received`;
-      return this.#fail(400, `client prematurely closed stream: ${received}`);
+      return this.#fail(400, INFO, `client prematurely closed stream: ${received}`);
     }
     reader.end();
     this.failure = reader.failure;
     return this.failure === 0 ? COMPLETE : FAILED;
   }
 
-  #fail(status: number, reason: string): number {
-    logRequest(this.request, INFO, reason);
+  #fail(status: number, level: number, reason: string): number {
+    logRequest(this.request, level, reason + bodyAction(this.request, this));
     this.failure = status;
     return FAILED;
   }

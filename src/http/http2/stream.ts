@@ -6,21 +6,16 @@ import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
 import type { BodyReader } from '../read-body.ts';
 import type { Request, Stream, Tunnel } from '../request.ts';
-import { logRequest } from '../request-log.ts';
+import { logRequest, sendingAction } from '../request-log.ts';
 import { ERROR } from '../verdict.ts';
-import { CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts';
+import { INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts';
+import { endGone, logReset } from './gone.ts';
 import type { Session } from './session.ts';
 import { COMPLETE, FAILED, StreamBody } from './stream-body.ts';
 import { StreamFacts } from './stream-facts.ts';
 import { StreamOutput } from './stream-output.ts';
 
 const TIMED_OUT = 'client timed out (110: Connection timed out)';
-
-/** How RST_STREAM ends a stream. */
-const ending = (id: number, code: number): string => {
-  if (code === CANCEL) return `canceled stream ${id}`;
-  return `terminated stream ${id} ${code === INTERNAL_ERROR ? 'due to internal error' : `with status ${code}`}`;
-};
 
 export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
   request!: Request;
@@ -290,13 +285,10 @@ export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
 
   /** RST_STREAM of the client's. */
   onReset(code: number): void {
-    const { request } = this;
     this.inClosed = true;
     this.#reset = true;
-    const { upstream, producer } = request;
-    const action = upstream && producer === upstream ? ` while ${upstream.action}` : '';
-    logRequest(request, INFO, `client ${ending(this.id, code)}${action}`);
-    this.#cut();
+    logReset(this.request, this.body, this.id, code);
+    this.onClose();
   }
 
   /** The connection refuses to go on with it. */
@@ -304,60 +296,32 @@ export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
     if (this.#reset) return;
     this.#reset = true;
     this.session.sendReset(this.id, code);
-    this.#cut();
+    this.onClose();
   }
 
-  /** Nobody waits for the reply any more. */
-  #cut(): void {
-    const { request, body } = this;
-    this.broken = true;
-    this.output.drop();
-    if (this.#over) return;
-    if (this.#finishing) {
-      this.#end();
-    } else if (body?.reader && !body.reader.discarding && !body.ended) {
-      logRequest(request, INFO, 'client prematurely closed stream');
-      this.body = undefined;
-      request.producer?.abortOutput(request);
-      if (!request.finished) terminate(request, body.reader.streams ? 400 : 499);
-    } else if (request.upstream && request.producer) {
-      request.producer.abortOutput(request);
-    } else if (request.subrequests && request.subrequests.count > 0) {
-      request.subrequests.clientGone();
-    } else {
-      terminate(request, 499);
-    }
-  }
-
-  /** The connection is gone. */
+  /** Nobody waits for the reply any more: the stream is reset, or the connection is gone. */
   onClose(): void {
-    const { request } = this;
+    const { body } = this;
     this.broken = true;
     this.output.drop();
-    if (this.#over) return;
-    if (this.#finishing) {
-      this.#end();
-      return;
-    }
-    request.producer?.abortOutput(request);
-    if (!request.finished) terminate(request, this.inHead ? 400 : ERROR);
+    this.body = undefined;
+    if (!this.#over) endGone(this.request, body, this.inHead);
   }
 
   onTimer(timer: Timer): void {
     const { request, body } = this;
     this.#timedOut = true;
+    if (request.location.core.reset_timedout_connection) this.session.resetAtEnd();
     if (timer === this.#sendTimer) {
-      logRequest(request, INFO, `${TIMED_OUT} while sending to client`);
-      if (this.#finishing) this.#close(this.output.closed ? undefined : PROTOCOL_ERROR);
-      else terminate(request, 408);
+      logRequest(request, INFO, TIMED_OUT + sendingAction(request));
+      terminate(request, 408);
     } else if (this.inHead) {
       logRequest(request, INFO, `${TIMED_OUT} while reading client request headers`);
       terminate(request, 408);
     } else if (body) {
-      logRequest(request, INFO, `${TIMED_OUT} while reading client request body`);
       this.body = undefined;
-      request.producer?.abortOutput(request);
-      if (!request.finished) terminate(request, 408);
+      if (body.reader?.streamed !== true) logRequest(request, INFO, TIMED_OUT);
+      terminate(request, 408);
     }
     this.session.written();
   }

@@ -75,6 +75,7 @@ const sendOpen = (request: Request, file: OpenFile, body: RangePart): Verdict =>
 
 /** What can't be opened after all is answered with its status. */
 const attempt = (request: Request, file: OpenFile, send: () => Verdict): Verdict => {
+  request.sendsFile = true;
   try {
     return send();
   } catch (error) {
