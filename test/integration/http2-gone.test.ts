@@ -168,33 +168,41 @@ describe('a client that goes', () => {
     assert.equal(accessLog().slice(before), '/ 000 0 "" HTTP/2.0\n');
   });
 
-  test('is not missed where proxy_ignore_client_abort is on', async (t) => {
-    const own = rigFor(t);
-    let release: () => void = () => undefined;
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const backend = await startScript(own, async (wire) => {
-      await wire.readHead();
-      await released;
-      wire.send(reply('seen by nobody'));
-    });
-    const subject = await startProxy(own, {
-      http: `http2 on; log_format s '$status $upstream_status';
+  for (const how of ['resets the stream', 'closes, and the worker is to stop'])
+    test(`is not missed where proxy_ignore_client_abort is on: ${how}`, async (t) => {
+      const own = rigFor(t);
+      let release: () => void = () => undefined;
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const backend = await startScript(own, async (wire) => {
+        await wire.readHead();
+        await released;
+        wire.send(reply('seen by nobody'));
+      });
+      const subject = await startProxy(own, {
+        http: `http2 on; log_format s '$status $upstream_status';
         server { listen 127.0.0.1:%port%; access_log %dir%/s.log s;
           location / { proxy_pass http://127.0.0.1:${backend.port}; proxy_ignore_client_abort on; } }`,
+      });
+      const client = await H2Client.connect(subject);
+      client.send(client.request(get())[1]);
+      await backend.wire(1);
+      if (how === 'resets the stream') {
+        client.send(frame(RST_STREAM, 0, 1, uint32(CANCEL)), frame(PING, 0, 0, '12345678'));
+        await client.until(PING);
+      } else {
+        client.wire.close();
+        await subject.logged(/client prematurely closed connection|recv\(\) failed/);
+        subject.signal('SIGQUIT');
+        await subject.logged(/gracefully shutting down/);
+      }
+      assert.equal(backend.open, 1);
+      release();
+      const log = (): string => readFileSync(join(subject.dir, 's.log'), 'latin1');
+      await until(() => log() !== '', 'the access log');
+      assert.equal(log(), '200 200\n');
     });
-    const client = await H2Client.connect(subject);
-    client.send(client.request(get())[1]);
-    await backend.wire(1);
-    client.send(frame(RST_STREAM, 0, 1, uint32(CANCEL)), frame(PING, 0, 0, '12345678'));
-    await client.until(PING);
-    assert.equal(backend.open, 1);
-    release();
-    const log = (): string => readFileSync(join(subject.dir, 's.log'), 'latin1');
-    await until(() => log() !== '', 'the access log');
-    assert.equal(log(), '200 200\n');
-  });
 });
 
 /** `line`: what the log says of it, '' for nothing. */

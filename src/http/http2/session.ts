@@ -4,6 +4,7 @@
  */
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
+import { terminate } from '../finalize.ts';
 import type { ClientFacts, ClientHost, Served } from '../http1/host.ts';
 import type { Location, Server } from '../location.ts';
 import { FloodGuard } from './flood-guard.ts';
@@ -77,6 +78,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   #lingerUntil = 0;
   /** `reset_timedout_connection`, for a stream that was too slow. */
   #resets = false;
+  #left = false;
   #sendTimer: Timer | undefined = undefined;
   #unsent = 0;
 
@@ -252,7 +254,8 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
     this.waiting.delete(stream);
     this.#granting.delete(stream);
     this.#intake.removed(stream);
-    this.written();
+    if (this.#state === CLOSED) this.#leave();
+    else this.written();
   }
 
   /** A stream was too slow, and its location says that such connections are reset: once it is closed. */
@@ -366,6 +369,13 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
     this.#state = CLOSED;
     this.#sendTimer?.remove();
     this.#endStreams();
+    this.#leave();
+  }
+
+  /** The worker is told once nothing is left: a request that goes on without its client outlives the connection. */
+  #leave(): void {
+    if (this.#left || this.streams.size > 0 || !this.connection.closed) return;
+    this.#left = true;
     this.client.counters.close();
     this.host.gone(this);
   }
@@ -394,7 +404,8 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   }
 
   destroy(): void {
-    this.connection.destroy();
+    this.#cut();
+    for (const { request } of [...this.streams]) terminate(request, 499);
   }
 
   /** A line of the error log about the connection. */
