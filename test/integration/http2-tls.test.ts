@@ -3,13 +3,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
+import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
+import { PREFACE } from '../../src/http/http2/frames.ts';
 import { Certificates } from '../kit/certificates.ts';
 import { reply, startBackend } from '../kit/http-backend.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
+import { until } from '../kit/wait.ts';
 
 /** `behind` reads whole requests and says how long they were. */
 const httpTo = (behind: number): string => `
@@ -122,6 +125,38 @@ describe('over TLS', { timeout: 60_000 }, () => {
       assert.deepEqual([status, `${said}`], [200, `POST ${LARGE}`]);
     session.close();
   });
+
+  const ENDS: readonly (readonly [what: string, end: (tcp: net.Socket) => void, log: RegExp])[] = [
+    [
+      'a reset',
+      (tcp) => tcp.resetAndDestroy(),
+      /\[info\] .* client prematurely closed connection while processing HTTP\/2 connection, client: /,
+    ],
+    [
+      'what is no TLS',
+      (tcp) => tcp.write('no record'),
+      /\[info\] .* SSL_read\(\) failed \(SSL: error:.*\) while processing HTTP\/2 connection, client: /,
+    ],
+  ];
+  for (const [what, end, log] of ENDS) {
+    test(`${what} in the middle of a frame is logged`, async () => {
+      const tcp = net.connect(proxy.port(), '127.0.0.1');
+      const client = tls.connect({
+        socket: tcp,
+        servername: 'c.test',
+        ALPNProtocols: ['h2'],
+        rejectUnauthorized: false,
+      });
+      client.on('error', () => undefined);
+      await once(client, 'secureConnect');
+      client.write(`${PREFACE}\0\0`);
+      await once(client, 'data');
+      const from = proxy.log.length;
+      end(tcp);
+      await until(() => log.test(proxy.log.slice(from)), 'the log');
+      client.destroy();
+    });
+  }
 
   const NAMES: readonly (readonly [what: string, asked: string, authority: string, status: number])[] = [
     ['the name of the handshake', 'a.test', 'a.test', 200],

@@ -13,13 +13,15 @@ export const logSession = (client: ClientFacts, reason: string): void => {
   log.write(INFO, `${reason} while ${ACTION}, ${about}`, client.number);
 };
 
-/** Why the connection is gone that nobody has closed. */
-export const logFailure = (client: ClientFacts): void => {
+/** Why the connection is gone that nobody has closed. False: nothing is known of that. */
+export const logFailure = (client: ClientFacts): boolean => {
   const { tls, connection } = client;
   if (tls?.failure) {
     client.logTls(tls.failure.level, tls.failure.text, ACTION);
-  } else if (connection.error && !tls) {
-    const call = connection.error.syscall === 'read' ? 'recv()' : 'writev()';
-    logSession(client, `${call} failed (${errorText(connection.error)})`);
+    return true;
   }
+  if (!connection.error || tls) return false;
+  const call = connection.error.syscall === 'read' ? 'recv()' : 'writev()';
+  logSession(client, `${call} failed (${errorText(connection.error)})`);
+  return true;
 };

@@ -357,14 +357,19 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
     else this.connection.destroy();
   }
 
-  onEnd(): void {
+  #logEnd(): void {
     if (this.#state === OPEN && (this.#intake.incomplete || this.streams.size > 0))
       this.log('client prematurely closed connection');
+  }
+
+  onEnd(): void {
+    this.#logEnd();
     this.#cut();
   }
 
   onClose(): void {
-    if (this.#state === OPEN) logFailure(this.client);
+    // A reset is an end like any other to TLS, as in nginx.
+    if (this.#state === OPEN && !logFailure(this.client)) this.#logEnd();
     this.#leaveIdle();
     this.#state = CLOSED;
     this.#sendTimer?.remove();
