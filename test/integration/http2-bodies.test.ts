@@ -1,6 +1,6 @@
 /** Bodies over HTTP/2 in both directions: windows, buffering and streaming, lengths, trailers, early hints, resets. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
@@ -204,6 +204,21 @@ describe('request bodies', () => {
       if (status === 200) assert.equal(answer.body, 'POST 0 ');
     }
     await proxy.logged(/\[info\].*client intended to send body data larger than declared, client: /);
+  });
+
+  test('that are streamed are no $request_body', async (t) => {
+    const rig = rigFor(t);
+    const backend = await startBackend(rig, ECHO);
+    const proxy = await startProxy(rig, {
+      http: `http2 on; log_format body '<$request_body>';
+        server { listen 127.0.0.1:%port%; access_log %dir%/body.log body;
+          location / { proxy_pass http://127.0.0.1:${backend.port}; proxy_request_buffering off; } }`,
+    });
+    const client = await H2Client.connect(proxy);
+    assert.equal((await client.ask(post('/', ['content-length', '5']), 'hello')).body, 'POST 5 hello');
+    const log = (): string => readFileSync(join(proxy.dir, 'body.log'), 'latin1');
+    await until(() => log() !== '', 'the access log');
+    assert.equal(log(), '<->\n');
   });
 
   test('the window is raised as soon as somebody reads, whatever has come already', async (t) => {

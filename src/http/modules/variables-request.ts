@@ -57,7 +57,7 @@ const contentLength = ({ headers, body }: Request): Value => {
 };
 
 const requestBody = ({ body }: Request): Value =>
-  body && body.length > 0 && !body.file ? Buffer.concat(body.pieces).latin1Slice() : undefined;
+  body && body.pieces.length > 0 && !body.file ? Buffer.concat(body.pieces).latin1Slice() : undefined;
 
 const setLimitRate = (request: Request, text: string): void => {
   const rate = parseSize(text);
