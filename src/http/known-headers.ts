@@ -74,9 +74,11 @@ export const noteKnown = (request: Request, known: number, value: string, sink: 
       latest.valid = sink.lastValidHost = valid;
     }
     if (headers.host !== '') return 0;
+    const status = sink.chooseServer(request, valid.host);
+    if (status !== 0) return status;
     headers.host = valid.host;
     headers.port = valid.port;
-    return sink.chooseServer(request, valid.host);
+    return 0;
   }
   if (known === KNOWN.connection) {
     const lower = value.toLowerCase();

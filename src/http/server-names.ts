@@ -57,14 +57,14 @@ export class ServerNames {
   }
 
   /** The server for a host; captures of a regular expression are kept on the request. */
-  find(host: string, request: Request, fallback: Server = this.fallback): Server {
+  find(host: string, request: Request): Server {
     const named = this.#named(host);
     if (named) return named;
-    if (host === '') return fallback;
+    if (host === '') return this.fallback;
     for (const [regex, server] of this.#regexes) {
       if (regex.match(request, host)) return server;
     }
-    return fallback;
+    return this.fallback;
   }
 
   /** The server that a host names while there is no request yet (SNI); undefined when none does. */

@@ -3,6 +3,7 @@ import { INFO } from '../log/levels.ts';
 import type { TlsConnection } from '../tls/connection.ts';
 import { openssl } from '../tls/openssl.ts';
 import { finalize } from './finalize.ts';
+import type { Server } from './location.ts';
 import type { Request } from './request.ts';
 import { logRequest } from './request-log.ts';
 import { VERIFY } from './tls.ts';
@@ -16,7 +17,7 @@ export const OTHER_NAME =
 
 /** Ends a request that may not go on: with a status, and a line in the log. */
 const refuse = (request: Request, connection: TlsConnection, status: number, reason: string): true => {
-  if (status !== 421) connection.forgetSession();
+  connection.forgetSession();
   logRequest(request, INFO, `${reason} while reading client request headers`);
   finalize(request, status);
   return true;
@@ -31,16 +32,20 @@ export const refusedWithoutTls = (request: Request): true => {
 };
 
 /**
- * Looks at the client's certificate where the request's server asks for one (`ssl_verify_client`), and ends the
- * request when it may not go on. `negotiated`: the name of the handshake.
+ * Whether a server is not for who named another host in the handshake (`negotiated`, '' for none): it asks for
+ * certificates by rules of its own, and that other server's were followed.
  */
-export const refusedByTls = (request: Request, connection: TlsConnection, negotiated: string): boolean => {
+export const othersOnly = ({ tls }: Server, negotiated: string, host: string): boolean =>
+  negotiated !== '' && negotiated !== host && tls.verify !== VERIFY.off;
+
+/**
+ * Looks at the client's certificate where the request's server asks for one (`ssl_verify_client`), and ends the
+ * request when it may not go on.
+ */
+export const refusedByTls = (request: Request, connection: TlsConnection): boolean => {
   const { verify } = request.server.tls;
   const { ssl } = connection;
   if (verify === VERIFY.off || ssl === 0) return false;
-  // The certificate was asked for by the rules of another server.
-  if (negotiated !== '' && negotiated !== request.headers.host)
-    return refuse(request, connection, 421, OTHER_NAME);
   const library = openssl();
   const result = library.SSL_get_verify_result(ssl);
   const fails = 'client SSL certificate verify error:';

@@ -76,6 +76,12 @@ before(async () => {
         listen 127.0.0.1:%port% ssl; server_name open.test;
         location / { return 200 "open"; }
       }
+      server { listen 127.0.0.1:%port:names% ssl; server_name default.test; return 200 "default"; }
+      server {
+        listen 127.0.0.1:%port:names% ssl; server_name open.test; error_page 421 /page;
+        location / { return 200 "open"; } location = /page { return 200 "open's page of $host"; }
+      }
+      server { listen 127.0.0.1:%port:names% ssl; server_name closed.test; ssl_verify_client on; ssl_client_certificate ca.pem; }
       server {
         listen 127.0.0.1:%port:ocsp% ssl; ssl_verify_client on; ssl_client_certificate ca.pem;
         ssl_ocsp on; ssl_ocsp_cache shared:OCSP:1m; error_page 495 =200 /verify;
@@ -140,6 +146,33 @@ describe('client certificates', () => {
     const reply = await askTls(await connectTls(proxy.port(), as(undefined, 'open.test')), '/', 'on.test');
     assert.match(reply, /^HTTP\/1.1 421 /);
     assert.equal(await getTls(proxy.port(), '/', as('good', 'on.test'), 'open.test'), 'open');
+  });
+
+  test('are not what another server answers for, which keeps the request and ends the connection', async () => {
+    const ask = async (request: string): Promise<string> => {
+      const socket = await connectTls(proxy.port('names'), { servername: 'open.test' });
+      socket.write(request);
+      let text = '';
+      for await (const bytes of socket) text += String(bytes);
+      return text;
+    };
+    const twice = 'GET / HTTP/1.1\r\nHost: closed.test\r\n\r\n'.repeat(2);
+    const reply = await ask(twice);
+    assert.match(reply, /^HTTP\/1.1 421 [\s\S]*\r\nConnection: close\r\n[\s\S]*open's page of open.test$/);
+    assert.equal(reply.split('HTTP/1.1').length, 2);
+    assert.match(await ask('GET http://closed.test/ HTTP/1.1\r\nHost: open.test\r\n\r\n'), /^HTTP\/1.1 421 /);
+    const said = 'client attempted to request the server name different from the one that was negotiated';
+    await until(
+      () =>
+        proxy.log.includes(
+          `${said} while reading client request headers, client: 127.0.0.1, server: open.test`,
+        ) &&
+        proxy.log.includes(`${said} while reading client request line, client: 127.0.0.1, server: open.test`),
+      'the log lines',
+    );
+    // Who names nobody in the request is the default server's, whatever the handshake has named.
+    assert.match(await ask('GET / HTTP/1.0\r\n\r\n'), /\r\n\r\ndefault$/);
+    assert.equal(await ask('GET /\r\n'), 'default');
   });
 
   test('tell who they are', async () => {

@@ -154,7 +154,7 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
   }
 
   #refusedByTls(request: Request): boolean {
-    return this.tls ? refusedByTls(request, this.tls, this.sniHost) : refusedWithoutTls(request);
+    return this.tls ? refusedByTls(request, this.tls) : refusedWithoutTls(request);
   }
 
   // ---- the request's body

@@ -3,9 +3,10 @@ import { type HeaderName, HeadersIn } from '../headers.ts';
 import type { ValidHost } from '../host.ts';
 import { checkHeaders, type HostSink, latest } from '../known-headers.ts';
 import type { Server } from '../location.ts';
-import { refusal } from '../refusal.ts';
+import { IN_HEADERS, IN_LINE, refusal, refuse } from '../refusal.ts';
 import type { Request } from '../request.ts';
 import type { ServerNames } from '../server-names.ts';
+import { OTHER_NAME, othersOnly } from '../verify-client.ts';
 import { checkBuffers, tooLongAt } from './head-limits.ts';
 import { headEnd, headRead, parseHeaders } from './header-lines.ts';
 import { parseRequestLine, plausibleStart } from './request-line.ts';
@@ -19,8 +20,8 @@ export const REFUSED = 2;
 export interface IntakeOwner {
   newRequest(headers: HeadersIn): Request;
   readonly names: ServerNames;
-  /** The server for what names none. */
-  readonly server: Server;
+  /** The name that TLS was asked for, when a server has it; '' otherwise. */
+  readonly sniHost: string;
 }
 
 /** Header lines that do not fit. */
@@ -113,9 +114,16 @@ export class HeadIntake implements HostSink {
       this.#noteLine(request, text, start);
       return this.#refuseLine(request, status, refusal);
     }
+    const { headers, version } = request;
+    if (headers.host !== '' || version < 1000) {
+      const refused = this.chooseServer(request, headers.host);
+      if (refused !== 0) {
+        headers.host = '';
+        return this.#refuseLine(request, refused, refusal);
+      }
+    }
     this.#lineRead = true;
     this.#headerStart = lf + 1 - start;
-    if (request.headers.host !== '') this.chooseServer(request, request.headers.host);
     return COMPLETE;
   }
 
@@ -175,7 +183,10 @@ export class HeadIntake implements HostSink {
       return this.#refuse(status, refusal);
     }
     const { headers } = request;
-    if (headers.host === '') this.chooseServer(request, '');
+    if (headers.host === '') {
+      const refused = this.chooseServer(request, '');
+      if (refused !== 0) return this.#refuse(refused, refusal);
+    }
     const checked = this.#check(request, start, headEnd);
     // The log is told again about lines that were left out.
     if (checked === COMPLETE && !named && !headers.incomplete && text.length <= LONGEST_KNOWN) {
@@ -203,19 +214,19 @@ export class HeadIntake implements HostSink {
   }
 
   chooseServer(request: Request, host: string): number {
-    const { names, server } = this.owner;
+    const { names, sniHost } = this.owner;
     if (names.single) return 0;
-    // A host that nobody has is the default server's; without any, the one that TLS was asked for stays.
-    const fallback = host === '' ? server : names.fallback;
     let found = this.#lastServer;
     if (!found || host !== this.#lastServerHost) {
-      found = names.find(host, request, fallback);
+      found = names.find(host, request);
       // With patterns the request keeps what they captured: they are asked each time.
       if (!names.patterns) {
         this.#lastServer = found;
         this.#lastServerHost = host;
       }
     }
+    if (othersOnly(found, sniHost, host))
+      return refuse(421, `${OTHER_NAME}${this.#lineRead ? IN_HEADERS : IN_LINE}`);
     request.server = found;
     request.location = found.location;
     return 0;

@@ -4,8 +4,7 @@ import { finalize } from '../finalize.ts';
 import { runPhases } from '../phases.ts';
 import type { Request } from '../request.ts';
 import { logHead, logOf, logRequest } from '../request-log.ts';
-import { VERIFY } from '../tls.ts';
-import { refusedByTls } from '../verify-client.ts';
+import { othersOnly, refusedByTls } from '../verify-client.ts';
 import type { Field } from './field.ts';
 import { type FieldSink, HpackDecoder } from './hpack-decoder.ts';
 import { MISDIRECTED, RequestHead, type ServerChoice } from './request-head.ts';
@@ -103,18 +102,16 @@ export class BlockIntake implements FieldSink, ServerChoice {
     stream.headRead();
     this.session.guard.payload += request.requestLength;
     if (logOf(request).level >= DEBUG) logHead(request);
-    const { tls, sniHost } = this.session.client;
-    if (tls && refusedByTls(request, tls, sniHost)) return;
+    const { tls } = this.session.client;
+    if (tls && refusedByTls(request, tls)) return;
     runPhases(request);
   }
 
   chooseServer(request: Request, host: string): number {
     const { address, sniHost } = this.session.client;
     const { names } = address;
-    const fallback = host === '' ? this.session.server : names.fallback;
-    const server = names.single ? request.server : names.find(host, request, fallback);
-    // The certificate was asked for by the rules of another server; that one answers.
-    if (sniHost !== '' && sniHost !== host && server.tls.verify !== VERIFY.off) return MISDIRECTED;
+    const server = names.single ? request.server : names.find(host, request);
+    if (othersOnly(server, sniHost, host)) return MISDIRECTED;
     request.server = server;
     request.location = server.location;
     return 0;

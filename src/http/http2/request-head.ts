@@ -156,7 +156,10 @@ export class RequestHead {
       this.lastValidHost = valid;
     }
     const status = this.servers.chooseServer(request, valid.host);
-    if (status !== 0) this.#refuseFor(status);
+    if (status !== 0) {
+      this.#refuseFor(status);
+      return;
+    }
     request.headers.host = valid.host;
     request.headers.port = valid.port;
   }

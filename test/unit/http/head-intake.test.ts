@@ -8,7 +8,6 @@ import {
   MORE,
   REFUSED,
 } from '../../../src/http/http1/head-intake.ts';
-import type { Server } from '../../../src/http/location.ts';
 import { Request } from '../../../src/http/request.ts';
 import { ServerNames } from '../../../src/http/server-names.ts';
 import { loadHttp, requestTo, serverAt } from './http-rig.ts';
@@ -21,7 +20,7 @@ const other = serverAt(build, 1).runtime;
 
 class Owner implements IntakeOwner {
   readonly names = new ServerNames(server, [[{ text: 'b.test', regex: undefined }, other]], () => {});
-  readonly server: Server = server;
+  readonly sniHost = '';
   readonly intake = new HeadIntake(this);
 
   newRequest(headers: HeadersIn): Request {

@@ -46,12 +46,6 @@ describe('the server of a host', () => {
     }
   }
 
-  it('is the one asked for where no name matches', () => {
-    const other = new Server();
-    const { names, request } = namesOf('a');
-    assert.equal(names.find('b', request, other), other);
-  });
-
   it('gives its captures to the request', () => {
     const { names, request, build } = namesOf('~^(?<who>.+)\\.(x)$', 'b');
     names.find('a.x', request);
