@@ -4,6 +4,7 @@ import type { TlsConnection } from '../tls/connection.ts';
 import { openssl } from '../tls/openssl.ts';
 import { finalize } from './finalize.ts';
 import type { Server } from './location.ts';
+import { IN_HEADERS, IN_LINE } from './refusal.ts';
 import type { Request } from './request.ts';
 import { logRequest } from './request-log.ts';
 import { VERIFY } from './tls.ts';
@@ -15,18 +16,20 @@ const WITHOUT_AUTHORITY: ReadonlySet<number> = new Set([18, 19, 20, 21, 27]);
 export const OTHER_NAME =
   'client attempted to request the server name different from the one that was negotiated';
 
+/** HTTP/0.9 has nothing behind the line. */
+const whileReading = ({ version }: Request): string => (version < 1000 ? IN_LINE : IN_HEADERS);
+
 /** Ends a request that may not go on: with a status, and a line in the log. */
 const refuse = (request: Request, connection: TlsConnection, status: number, reason: string): true => {
   connection.forgetSession();
-  logRequest(request, INFO, `${reason} while reading client request headers`);
+  logRequest(request, INFO, reason + whileReading(request));
   finalize(request, status);
   return true;
 };
 
 /** Ends a request that came without TLS to a port that speaks it. */
 export const refusedWithoutTls = (request: Request): true => {
-  const action = 'while reading client request headers';
-  logRequest(request, INFO, `client sent plain HTTP request to HTTPS port ${action}`);
+  logRequest(request, INFO, `client sent plain HTTP request to HTTPS port${whileReading(request)}`);
   finalize(request, 497);
   return true;
 };
