@@ -31,6 +31,7 @@ export const enter = (next: Party): void => {
 export interface ConnectionCallbacks {
   readonly alpn: number;
   readonly certificate: number;
+  readonly serverName: number;
   readonly verify: number;
   readonly newSession: number;
   readonly findSession: number;
@@ -110,6 +111,8 @@ export const callbacks = (): ConnectionCallbacks => {
         selectAlpn(out, outLength, offered, length),
     ),
     certificate: callback('int', ['int64', 'int64'], () => (party?.certify() ? 1 : 0)),
+    // The name has chosen a server already; by this the client is told so, and its session remembers the name.
+    serverName: callback('int', ['int64', 'int64', 'int64'], () => TLSEXT_OK),
     // What is wrong with a certificate is asked for once the handshake is done.
     verify: callback('int', ['int', 'int64'], () => 1),
     newSession: callback('int', ['int64', 'int64'], (ssl = 0, session = 0) => keepSession(ssl, session)),

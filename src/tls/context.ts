@@ -14,6 +14,7 @@ const CTRL_MODE = 33;
 const CTRL_SET_READ_AHEAD = 41;
 const CTRL_SET_SESS_CACHE_SIZE = 42;
 const CTRL_SET_SESS_CACHE_MODE = 44;
+const CTRL_SET_SERVERNAME_CALLBACK = 53;
 const CTRL_SET_TICKET_KEYS = 59;
 const CTRL_SET_STATUS_CALLBACK = 63;
 const CTRL_CHAIN = 88;
@@ -113,6 +114,7 @@ export class TlsContext {
     );
     ssl.SSL_CTX_ctrl(at, CTRL_SET_READ_AHEAD, 1, 0);
     ssl.SSL_CTX_set_alpn_select_cb(at, this.#callbacks.alpn, 0);
+    ssl.SSL_CTX_callback_ctrl(at, CTRL_SET_SERVERNAME_CALLBACK, this.#callbacks.serverName);
   }
 
   get #callbacks(): ConnectionCallbacks {
