@@ -71,6 +71,8 @@ export class TlsConnection extends TlsStream implements Party {
     }
     const chosen = begin.server.context;
     if (chosen && chosen !== context) this.#use(chosen);
+    // What TLS 1.3 calls a ticket would be of no use to anybody.
+    if (context.forgets && (chosen ?? context).ticketless) ssl.SSL_set_num_tickets(this.ssl, 0);
     const { fragment } = begin.server;
     if (fragment < LARGEST_RECORD)
       ssl.SSL_ctrl(this.ssl, CTRL_SET_MAX_SEND_FRAGMENT, Math.max(SMALLEST_FRAGMENT, fragment), 0);
@@ -85,7 +87,6 @@ export class TlsConnection extends TlsStream implements Party {
     ssl.SSL_clear_options(this.ssl, ssl.SSL_get_options(this.ssl));
     ssl.SSL_set_options(this.ssl, ssl.SSL_CTX_get_options(at));
     ssl.SSL_set_options(this.ssl, OP_NO_RENEGOTIATION);
-    ssl.SSL_set_num_tickets(this.ssl, ssl.SSL_CTX_get_num_tickets(at));
   }
 
   // ---- what the callbacks ask

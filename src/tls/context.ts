@@ -92,6 +92,10 @@ export class TlsContext {
   earlyData = false;
   /** Seconds that a session may be resumed. */
   timeout = 300;
+  /** Its clients are sent no tickets (`ssl_session_tickets off`). */
+  ticketless = false;
+  /** It keeps no sessions, which are kept by the default server of an address. */
+  forgets = false;
   readonly #idParts: Buffer[] = [];
 
   constructor(protocols: readonly string[]) {
@@ -218,6 +222,7 @@ export class TlsContext {
     for (const part of this.#idParts) hash.update(part);
     const id = hash.digest();
     ssl.SSL_CTX_set_session_id_context(this.at, id, id.length);
+    this.forgets = builtin === 'off' || builtin === 'none';
     const mode = (bits: number): void => {
       ssl.SSL_CTX_ctrl(this.at, CTRL_SET_SESS_CACHE_MODE, bits, 0);
     };
@@ -239,11 +244,9 @@ export class TlsContext {
     ssl.SSL_CTX_sess_set_remove_cb(this.at, this.#callbacks.removeSession);
   }
 
-  /** `forgets`: no session is kept here either, and what TLS 1.3 calls a ticket would be of no use to anybody. */
-  withoutTickets(forgets: boolean): void {
-    const ssl = openssl();
-    ssl.SSL_CTX_set_options(this.at, OP_NO_TICKET);
-    if (forgets) ssl.SSL_CTX_set_num_tickets(this.at, 0);
+  withoutTickets(): void {
+    this.ticketless = true;
+    openssl().SSL_CTX_set_options(this.at, OP_NO_TICKET);
   }
 
   /** Tickets by keys of ours. */

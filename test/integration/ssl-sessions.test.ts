@@ -136,6 +136,34 @@ test('each server says by itself whether its sessions have tickets', async (t) =
   }
 });
 
+test('where one server has no tickets TLS 1.3 goes on by the cache of the default server', async (t) => {
+  const rig = rigFor(t);
+  new Certificates(rig.dir).make('a');
+  const proxy = await startProxy(rig, {
+    http: `access_log off; ssl_certificate a.pem; ssl_certificate_key a.key;
+      server { listen 127.0.0.1:%port% ssl; ssl_session_cache shared:S:1m; return 200 "default"; }
+      server { listen 127.0.0.1:%port% ssl; server_name x; ssl_session_tickets off; return 200 "$ssl_session_reused"; }`,
+  });
+  const ask = (session?: Buffer): Promise<string> =>
+    getTls(proxy.port(), '/', { ...TLS13, servername: 'x', ...(session && { session }) }, 'x');
+  assert.equal(await ask(), '.');
+  assert.equal(await ask(await sessionOf(proxy.port(), { ...TLS13, servername: 'x' })), 'r');
+});
+
+test('a session remembers the name that it was made for', async (t) => {
+  const rig = rigFor(t);
+  new Certificates(rig.dir).make('a');
+  const proxy = await startProxy(rig, {
+    http: `access_log off; ssl_certificate a.pem; ssl_certificate_key a.key;
+      server { listen 127.0.0.1:%port% ssl; return 200 "$ssl_session_reused $ssl_server_name"; }`,
+  });
+  for (const version of [TLS12, TLS13]) {
+    const options = { ...version, servername: 'some.test' };
+    const session = await sessionOf(proxy.port(), options);
+    assert.equal(await getTls(proxy.port(), '/', { ...options, session }), 'r some.test');
+  }
+});
+
 test('a reload takes renewed certificates, and what has begun ends by the old ones', async (t) => {
   const rig = rigFor(t);
   const certificates = new Certificates(rig.dir);

@@ -108,7 +108,7 @@ export const makeContext = (conf: ContextConf, objects: LoadedObjects): TlsConte
   if (conf.curves !== 'auto') context.setCurves(conf.curves);
   const { builtin = 'none', zone } = conf.sessionCache;
   context.setSessions(builtin, zone !== undefined, conf.sessionTimeout);
-  if (!conf.tickets) context.withoutTickets(builtin === 'off' || builtin === 'none');
+  if (!conf.tickets) context.withoutTickets();
   const [first] = conf.ticketKeys;
   if (first) context.setTicketKeys({ current: () => conf.ticketKeys });
   if (conf.stapling) {
