@@ -20,7 +20,6 @@ export interface HttpTls extends TlsServer {
 export const NO_TLS: HttpTls = {
   context: undefined,
   fragment: 16384,
-  rejects: false,
   verify: VERIFY.off,
   certify: undefined,
   examine: undefined,

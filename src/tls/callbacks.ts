@@ -17,6 +17,8 @@ export interface Party {
   readonly sessionTimeout: number;
   /** Chooses certificates by variables; false when that fails. */
   certify(): boolean;
+  /** Its hello makes sense, but is not what the server is for (`ssl_reject_handshake`). */
+  turnAway(): void;
   /** The response of an OCSP responder about one of our certificates, if there is one. */
   staple(certificate: number): Buffer | undefined;
 }
@@ -31,6 +33,7 @@ export const enter = (next: Party): void => {
 export interface ConnectionCallbacks {
   readonly alpn: number;
   readonly certificate: number;
+  readonly rejection: number;
   readonly serverName: number;
   readonly verify: number;
   readonly newSession: number;
@@ -40,6 +43,8 @@ export interface ConnectionCallbacks {
   readonly staple: number;
 }
 
+const HELLO_ERROR = 0;
+const UNRECOGNIZED_NAME = 112;
 const TLSEXT_OK = 0;
 const TLSEXT_FATAL = 2;
 const TLSEXT_NOACK = 3;
@@ -63,6 +68,13 @@ const selectAlpn = (out: number, outLength: number, theirsAt: number, length: nu
     }
   }
   return TLSEXT_FATAL;
+};
+
+/** `alert`: where the number of the alert is to be. */
+const turnAway = (alert: number): number => {
+  new DataView(viewOf(alert, 4).buffer).setInt32(0, UNRECOGNIZED_NAME, true);
+  party?.turnAway();
+  return HELLO_ERROR;
 };
 
 const idOf = (session: number): Buffer => {
@@ -111,6 +123,7 @@ export const callbacks = (): ConnectionCallbacks => {
         selectAlpn(out, outLength, offered, length),
     ),
     certificate: callback('int', ['int64', 'int64'], () => (party?.certify() ? 1 : 0)),
+    rejection: callback('int', ['int64', 'int64', 'int64'], (_ssl = 0, alert = 0) => turnAway(alert)),
     // The name has chosen a server already; by this the client is told so, and its session remembers the name.
     serverName: callback('int', ['int64', 'int64', 'int64'], () => TLSEXT_OK),
     // What is wrong with a certificate is asked for once the handshake is done.

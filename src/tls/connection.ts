@@ -4,6 +4,7 @@ import { type Connection, type ConnectionHandler, READ_SIZE } from '../net/conne
 import type { Alpn } from './alpn.ts';
 import { enter, type Party } from './callbacks.ts';
 import type { TlsContext } from './context.ts';
+import { takeErrors } from './errors.ts';
 import { copyOf, pointerIn } from './openssl.ts';
 import { WANT_WRITE } from './output.ts';
 import { LARGEST_RECORD } from './room.ts';
@@ -17,8 +18,6 @@ export interface TlsServer {
   readonly context: TlsContext | undefined;
   /** The most bytes of a record (`ssl_buffer_size`). */
   readonly fragment: number;
-  /** `ssl_reject_handshake`. */
-  readonly rejects: boolean;
 }
 
 /** How a handshake begins. */
@@ -40,8 +39,6 @@ const EARLY_SUCCESS = 1;
 const EARLY_FINISH = 2;
 
 const SMALLEST_FRAGMENT = 512;
-/** Fatal, unrecognized_name. */
-const REJECTION = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
 export class TlsConnection extends TlsStream implements Party {
   /** What the examination of the client's certificate has found wrong; '' when nothing. */
@@ -53,6 +50,7 @@ export class TlsConnection extends TlsStream implements Party {
   readonly sessionTimeout: number;
   readonly #begin: TlsBeginning;
   #timed = false;
+  #turnedAway = false;
   /** Those above know that requests may come. */
   #announced = false;
   /** Bytes that wait until the client has been examined. */
@@ -103,6 +101,10 @@ export class TlsConnection extends TlsStream implements Party {
     return this.#begin.certify?.(this) ?? true;
   }
 
+  turnAway(): void {
+    this.#turnedAway = true;
+  }
+
   staple(certificate: number): Buffer | undefined {
     const { server, fallback } = this.#begin;
     return (server.context ?? fallback.context)?.staples.get(certificate)?.current();
@@ -112,12 +114,16 @@ export class TlsConnection extends TlsStream implements Party {
 
   /** Begins the handshake with what has been read so far: `length` bytes, from the first of the hello. */
   start(hello: Buffer, length: number): void {
-    if (this.#begin.server.rejects) {
-      this.socket.writeBytes(REJECTION);
-      this.fail({ text: 'handshake rejected', level: INFO });
+    this.take(hello, length);
+  }
+
+  protected override failBy(error: number, text: string): void {
+    if (!this.#turnedAway || this.state === EARLY) {
+      super.failBy(error, text);
       return;
     }
-    this.take(hello, length);
+    takeErrors();
+    this.fail({ text: 'handshake rejected', level: INFO });
   }
 
   protected override enter(): void {

@@ -152,6 +152,11 @@ export class TlsContext {
     this.#idParts.push(createHash('sha1').update(derOf('i2d_X509', first.at)).digest());
   }
 
+  /** Every client is turned away (`ssl_reject_handshake`). */
+  turnAway(): void {
+    openssl().SSL_CTX_set_client_hello_cb(this.at, this.#callbacks.rejection, 0);
+  }
+
   /** Certificates are chosen in the handshake, by the names in the configuration. */
   chooseCertificates(names: readonly string[]): void {
     openssl().SSL_CTX_set_cert_cb(this.at, this.#callbacks.certificate, 0);

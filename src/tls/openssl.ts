@@ -119,6 +119,7 @@ const SIGNATURES = {
   SSL_CTX_set_cert_cb: ['void', 'ptr', 'ptr', 'ptr'],
   SSL_CTX_set_cipher_list: ['int', 'ptr', 'bytes'],
   SSL_CTX_set_client_CA_list: ['void', 'ptr', 'ptr'],
+  SSL_CTX_set_client_hello_cb: ['void', 'ptr', 'ptr', 'ptr'],
   SSL_CTX_set_max_early_data: ['int', 'ptr', 'int'],
   SSL_CTX_set_options: ['options', 'ptr', 'options'],
   SSL_CTX_set_session_id_context: ['int', 'ptr', 'bytes', 'int'],

@@ -100,6 +100,7 @@ const askClients = (context: TlsContext, conf: ContextConf, objects: LoadedObjec
 export const makeContext = (conf: ContextConf, objects: LoadedObjects): TlsContext => {
   checkPairs(conf);
   const context = new TlsContext(conf.protocols);
+  if (conf.rejects) context.turnAway();
   context.setCiphers(conf.ciphers, conf.preferServerCiphers);
   addCertificates(context, conf, objects);
   askClients(context, conf, objects);

@@ -81,7 +81,6 @@ const serverOf = (conf: ContextConf, objects: LoadedObjects, at: Place | undefin
   const tls: HttpTls = {
     context,
     fragment: conf.fragment,
-    rejects: conf.rejects,
     verify: VERIFY[conf.verify],
     certify: conf.dynamic ? certifier(conf.certificates, conf.keys, conf.passwords, named) : undefined,
     examine: ocsp && ((connection, log) => checkClient(ocsp, connection, log)),
