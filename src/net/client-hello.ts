@@ -6,6 +6,9 @@ const SERVER_NAME = 0;
 const HOST_NAME = 0;
 /** A longer first message is left to OpenSSL to refuse. */
 const LONGEST = 65536;
+/** So is a record that is longer, or of another protocol's version. */
+const LONGEST_RECORD = 16384;
+const MAJOR_VERSION = 3;
 
 /** Whether a connection begins as TLS (or SSLv2) does, by its first byte. */
 export const beginsTls = (first: number): boolean => first === HANDSHAKE || (first & 0x80) !== 0;
@@ -18,7 +21,9 @@ const firstMessage = (bytes: Buffer): Buffer | undefined => {
     if (at >= bytes.length) return undefined;
     if (bytes[at] !== HANDSHAKE) break;
     if (at + 5 > bytes.length) return undefined;
-    const end = at + 5 + bytes.readUInt16BE(at + 3);
+    const size = bytes.readUInt16BE(at + 3);
+    if (bytes[at + 1] !== MAJOR_VERSION || size > LONGEST_RECORD) break;
+    const end = at + 5 + size;
     if (end > bytes.length) return undefined;
     parts.push(bytes.subarray(at + 5, end));
     length += end - at - 5;

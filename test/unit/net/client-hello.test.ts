@@ -67,5 +67,9 @@ describe('the name in a hello', () => {
       assert.ok(name === undefined || typeof name === 'string');
     }
     assert.equal(nameOf(Buffer.from('1603010005' + '0200000100', 'hex')), '');
+    // A record that is too long, or of no version: none of it is waited for.
+    assert.equal(nameOf(Buffer.from('16030140010100', 'hex')), '');
+    assert.equal(nameOf(Buffer.from('16050100050100', 'hex')), '');
+    assert.equal(nameOf(Buffer.from('16030140000100', 'hex')), undefined);
   });
 });
