@@ -342,7 +342,8 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
     const state = this.#state;
     const request = this.#request;
     this.writer.remove();
-    if (this.tls?.failure) this.#logTlsFailure(state, this.tls.failure);
+    // What ended a handshake has been said.
+    if (this.tls?.failure && !this.#opening) this.#logTlsFailure(state, this.tls.failure);
     if (state <= IDLE) this.counters.waiting(-1);
     else if (state === HEAD) {
       this.counters.reading(-1);
