@@ -44,6 +44,15 @@ export class Greeting {
     return this.#held !== undefined;
   }
 
+  /**
+   * What is wrong with a PROXY header that ends here, by an error or not; '' where that is all there is to say. Before
+   * TLS the end is looked for by the reader of the header, which misses it.
+   */
+  cutShort(byError: boolean): string {
+    if (this.#headerRead || (this.#text === '' && (byError || !this.secure))) return '';
+    return whyInvalid(this.#text);
+  }
+
   read(bytes: Buffer, length: number): number {
     if (this.#headerRead) return this.#readHello(bytes, length);
     const text = this.#text + latin1(bytes, 0, length);

@@ -4,6 +4,8 @@
  */
 import { ERROR, INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
+import { monotonic } from '../../net/timers.ts';
+import { errorText } from '../../platform/errno.ts';
 import { http1Alpn, http2Alpn } from '../../tls/alpn.ts';
 import { startTls, type TlsConnection } from '../../tls/connection.ts';
 import { PREFACE } from '../http2/frames.ts';
@@ -17,6 +19,7 @@ const SHAKING = 1;
 const WAITING_FOR_PREFACE = 2;
 
 const NO_BYTES = Buffer.alloc(0);
+const CUT = 'peer closed connection in SSL handshake';
 const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
 /** The client that opens, with what its opening finds out. */
@@ -119,7 +122,9 @@ export class Opening implements ConnectionHandler {
     client.connection = connection;
     client.tls = connection;
     this.#stage = SHAKING;
-    connection.timer.start(server.location.core.client_header_timeout);
+    // It has run since the client is here.
+    const { client_header_timeout: timeout } = fallback.location.core;
+    connection.timer.start(Math.max(1, timeout - (monotonic() - client.started)));
     connection.start(hello, length);
   }
 
@@ -148,9 +153,12 @@ export class Opening implements ConnectionHandler {
       return;
     }
     const greeting = this.#stage === GREETING ? this.#greeting : undefined;
+    const cutShort = greeting?.cutShort(false) ?? '';
     if (greeting?.inHandshake) {
-      const reason = greeting.begun ? 'peer closed connection in SSL handshake' : 'client closed connection';
+      const reason = greeting.begun ? CUT : 'client closed connection';
       client.logTls(INFO, reason, 'SSL handshaking');
+    } else if (cutShort !== '') {
+      client.log(ERROR, `${cutShort} while reading PROXY protocol`);
     } else {
       const action = greeting ? 'reading PROXY protocol' : 'waiting for request';
       client.log(INFO, `client closed connection while ${action}`);
@@ -174,14 +182,33 @@ export class Opening implements ConnectionHandler {
 
   onDrain(): void {}
 
+  /** Why the connection has ended, where the client did not just close it. */
+  get #why(): string {
+    const { error } = this.client.connection;
+    return error ? ` (${errorText(error)})` : '';
+  }
+
+  #logReset(): void {
+    const { client } = this;
+    const greeting = this.#stage === GREETING ? this.#greeting : undefined;
+    const cutShort = greeting?.cutShort(true) ?? '';
+    const failed = `recv() failed${this.#why}`;
+    if (greeting?.inHandshake) {
+      client.logTls(INFO, greeting.begun ? `${CUT}${this.#why}` : failed, 'SSL handshaking');
+    } else if (cutShort !== '') {
+      client.log(ERROR, `${cutShort} while reading PROXY protocol`);
+    } else {
+      client.log(INFO, `${failed} while ${greeting ? 'reading PROXY protocol' : 'waiting for request'}`);
+    }
+  }
+
   onClose(): void {
     const { client } = this;
     if (this.#stage === SHAKING && client.tls) {
-      const { text, level } = client.tls.failure ?? {
-        text: 'peer closed connection in SSL handshake',
-        level: INFO,
-      };
+      const { text, level } = client.tls.failure ?? { text: `${CUT}${this.#why}`, level: INFO };
       client.logTls(level, text, 'SSL handshaking');
+    } else if (this.#why !== '') {
+      this.#logReset();
     }
     client.onClose();
   }
