@@ -10,8 +10,8 @@ export const VERIFY = { off: 0, on: 1, optional: 2, optional_no_ca: 3 } as const
 export interface HttpTls extends TlsServer {
   /** One of VERIFY. */
   readonly verify: number;
-  /** Chooses certificates by variables, for a request that stands for the connection. */
-  readonly certify: ((request: Request, connection: TlsConnection) => boolean) | undefined;
+  /** Chooses certificates by variables, for a request that stands for the connection; answers what is wrong, or ''. */
+  readonly certify: ((request: Request, connection: TlsConnection) => string) | undefined;
   /** See `TlsBeginning.examine`. */
   readonly examine: ((connection: TlsConnection, log: OcspLog) => boolean) | undefined;
 }

@@ -114,7 +114,13 @@ export class Opening implements ConnectionHandler {
         fallback: fallback.tls,
         server: server.tls,
         alpn: server.http2 || http2 ? http2Alpn() : http1Alpn(),
-        certify: certify && ((tls) => certify(client.certificateRequest(keeper), tls)),
+        certify:
+          certify &&
+          ((tls) => {
+            const problem = certify(client.certificateRequest(keeper), tls);
+            if (problem !== '') client.logTls(ERROR, problem, 'SSL handshaking');
+            return problem === '';
+          }),
         examine: examine && ((tls) => examine(tls, (level, message) => client.log(level, message))),
       },
       this,

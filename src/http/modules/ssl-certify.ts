@@ -1,11 +1,9 @@
 /** Certificates by variables (`ssl_certificate $ssl_server_name.pem`): chosen in the handshake. */
-import { ERROR } from '../../log/levels.ts';
 import type { TlsConnection } from '../../tls/connection.ts';
 import { lastError, takeErrors } from '../../tls/errors.ts';
 import { openssl } from '../../tls/openssl.ts';
 import { PemError, withStack } from '../../tls/pem.ts';
 import type { Request } from '../request.ts';
-import { logRequest } from '../request-log.ts';
 import type { Template } from '../template.ts';
 import { clearErrors, type NamedObjects } from './ssl-objects.ts';
 
@@ -44,24 +42,23 @@ export const useCertificate = (
   }
 };
 
-/** What chooses a server's certificates; it answers false, and logs why, when one can't be had. */
+/** What chooses a server's certificates; it answers why one can't be had, or ''. */
 export const certifier = (
   certificates: readonly Template[],
   keys: readonly Template[],
   passwords: readonly string[],
   objects: NamedObjects,
-): ((request: Request, connection: TlsConnection) => boolean) => {
+): ((request: Request, connection: TlsConnection) => string) => {
   return (request, connection) => {
     try {
       for (const [index, certificate] of certificates.entries()) {
         const key = keys[index]?.text(request) ?? '';
         useCertificate(objects, connection.ssl, certificate.text(request), key, passwords);
       }
-      return true;
+      return '';
     } catch (error) {
       if (!(error instanceof PemError)) throw error;
-      logRequest(request, ERROR, `${error.message} while SSL handshaking`);
-      return false;
+      return error.message;
     }
   };
 };
