@@ -42,6 +42,8 @@ export abstract class TlsStream extends Connection {
   /** OpenSSL's connection; 0 once it is gone. */
   ssl: number;
   failure: TlsFailure | undefined = undefined;
+  /** What OpenSSL had queued behind a handshake that went well: it would be taken for the next call's failure. */
+  leftover = '';
   protected state = SHAKING;
   protected readonly room: Room = roomOf();
   protected readonly out: TlsOutput;
@@ -84,6 +86,7 @@ export abstract class TlsStream extends Connection {
       const done = this.step();
       if (done === 1) {
         this.state = OPEN;
+        this.leftover = ssl.ERR_peek_error() === 0 ? '' : takeErrors();
         this.out.flush();
         return true;
       }

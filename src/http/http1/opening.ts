@@ -2,7 +2,7 @@
  * The beginning of a client's connection, before it is known to speak HTTP/1: a PROXY protocol header, a TLS
  * handshake, the preface of HTTP/2.
  */
-import { ERROR, INFO } from '../../log/levels.ts';
+import { ALERT, ERROR, INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { monotonic } from '../../net/timers.ts';
 import { errorText } from '../../platform/errno.ts';
@@ -139,7 +139,12 @@ export class Opening implements ConnectionHandler {
     const { client } = this;
     client.secure = true;
     const { tls, address, server } = client;
-    if ((address.http2 || server.http2) && tls?.alpn === 'h2') client.host.toHttp2(client, NO_BYTES, 0);
+    const http2 = (address.http2 || server.http2) && tls?.alpn === 'h2';
+    if (tls && tls.leftover !== '') {
+      const action = http2 ? 'processing HTTP/2 connection' : 'waiting for request';
+      client.logTls(ALERT, `ignoring stale global SSL error${tls.leftover}`, action);
+    }
+    if (http2) client.host.toHttp2(client, NO_BYTES, 0);
     else client.begin(NO_BYTES, 0);
   }
 
