@@ -7,8 +7,9 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
-import { PREFACE } from '../../src/http/http2/frames.ts';
+import { END_HEADERS, HEADERS, PREFACE, RST_STREAM, SETTINGS, uint32 } from '../../src/http/http2/frames.ts';
 import { Certificates } from '../kit/certificates.ts';
+import { block, frame, get } from '../kit/h2.ts';
 import { reply, startBackend } from '../kit/http-backend.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
@@ -157,6 +158,27 @@ describe('over TLS', { timeout: 60_000 }, () => {
       client.destroy();
     });
   }
+  test('a reply to a body that nobody wants comes before the end of its stream, in a record of its own', async () => {
+    const socket = tls.connect({
+      host: '127.0.0.1',
+      port: proxy.port(),
+      servername: 'c.test',
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+    });
+    await once(socket, 'secureConnect');
+    const head = block(get('/say', 'POST', 'c.test'));
+    socket.write(PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, END_HEADERS, 1, head), 'latin1');
+    const reset = frame(RST_STREAM, 0, 1, uint32(0));
+    // One piece is one record.
+    for await (const piece of socket) {
+      const bytes = (piece as Buffer).toString('latin1');
+      if (!bytes.includes(reset)) continue;
+      assert.equal(bytes, reset);
+      break;
+    }
+    socket.destroy();
+  });
 
   const NAMES: readonly (readonly [what: string, asked: string, authority: string, status: number])[] = [
     ['the name of the handshake', 'a.test', 'a.test', 200],

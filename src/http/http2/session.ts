@@ -228,7 +228,10 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   }
 
   sendReset(id: number, code: number): void {
-    if (this.open) this.control(frameHead(4, RST_STREAM, 0, id) + uint32(code));
+    if (!this.open) return;
+    // Behind a whole reply, and in a record of its own: clients have thrown away replies that came together with it.
+    if (code === NO_ERROR) this.#flush();
+    this.control(frameHead(4, RST_STREAM, 0, id) + uint32(code));
   }
 
   sendWindow(id: number, more: number): void {
