@@ -1,7 +1,14 @@
 /** `ssl_ocsp`: the status of a client's certificates, asked of their responders once the handshake is done. */
 import { ERROR } from '../log/levels.ts';
 import type { TlsConnection } from './connection.ts';
-import { type OcspLog, type OcspLookup, OcspRequest, parseResponder, type Responder } from './ocsp-client.ts';
+import {
+  inResponder,
+  type OcspLog,
+  type OcspLookup,
+  OcspRequest,
+  parseResponder,
+  type Responder,
+} from './ocsp-client.ts';
 import {
   GOOD,
   type OcspAnswer,
@@ -126,7 +133,7 @@ class OcspCheck {
     }
     const responder = parseResponder(url, () => []);
     if (typeof responder !== 'string') return responder;
-    this.log(ERROR, `${responder} in OCSP responder "${url}" in certificate`);
+    this.log(ERROR, `${inResponder(responder, url)} in certificate`);
     return undefined;
   }
 

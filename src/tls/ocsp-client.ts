@@ -31,6 +31,8 @@ export interface OcspLookup {
 const TIMEOUT = 60_000;
 /** The largest response that is read. */
 const LARGEST = 16384;
+const SCHEME = 'http://';
+const NO_PREFIX = 'invalid URL prefix';
 const CONTENT_TYPE = 'application/ocsp-response';
 
 /** `http://HOST[:PORT][/URI]`. Answers with a reason in nginx's words where it is wrong. */
@@ -38,7 +40,7 @@ export const parseResponder = (
   url: string,
   addresses: (host: string) => readonly string[],
 ): Responder | string => {
-  if (!/^http:\/\/./i.test(url)) return 'invalid URL prefix';
+  if (!/^http:\/\/./i.test(url)) return NO_PREFIX;
   const [, host = '', port, uri = ''] = /^http:\/\/(\[[^\]]*\]|[^:/]*)(?::([^/]*))?(.*)$/is.exec(url) ?? [];
   const number = port === undefined ? 80 : Number(port);
   if (host === '') return 'no host';
@@ -47,6 +49,10 @@ export const parseResponder = (
   const known = isIP(name) > 0 ? [name] : addresses(name);
   return { host: name, port: number, uri: uri === '' ? '/' : uri, addresses: known };
 };
+
+/** What is wrong with a responder's address, in nginx's words: without the scheme, where that is not what is wrong. */
+export const inResponder = (reason: string, url: string): string =>
+  `${reason} in OCSP responder "${reason === NO_PREFIX ? url : url.slice(SCHEME.length)}"`;
 
 /** One question to a responder. */
 export class OcspRequest implements ConnectionHandler {

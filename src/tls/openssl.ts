@@ -32,6 +32,7 @@ const IN_C: Readonly<Record<keyof Kinds, string>> = {
 const SIGNATURES = {
   ASN1_INTEGER_free: ['void', 'ptr'],
   ASN1_TIME_print: ['int', 'ptr', 'ptr'],
+  ASN1_item_d2i_bio: ['ptr', 'ptr', 'ptr', 'ptr'],
   BIO_ctrl: ['long', 'ptr', 'int', 'long', 'ptr'],
   BIO_ctrl_bytes: ['long', 'ptr', 'int', 'long', 'bytes'],
   BIO_free: ['int', 'ptr'],
@@ -63,6 +64,7 @@ const SIGNATURES = {
   OCSP_CERTID_free: ['void', 'ptr'],
   OCSP_REQUEST_free: ['void', 'ptr'],
   OCSP_REQUEST_new: ['ptr'],
+  OCSP_RESPONSE_it: ['ptr'],
   OCSP_RESPONSE_free: ['void', 'ptr'],
   OCSP_basic_verify: ['int', 'ptr', 'ptr', 'ptr', 'long'],
   OCSP_cert_status_str: ['text', 'long'],

@@ -1,7 +1,7 @@
 /** What `-t` says of certificates, keys and the rest of `ssl_*` that can't be used: nginx's own words. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Certificates } from '../kit/certificates.ts';
@@ -22,6 +22,8 @@ before(() => {
   writeFileSync(join(rig.dir, 'right.txt'), 'wrong\nright\n');
   writeFileSync(join(rig.dir, 'wrong.txt'), 'wrong\n');
   writeFileSync(join(rig.dir, 'empty'), '');
+  writeFileSync(join(rig.dir, 'long.txt'), `${'x'.repeat(4096)}\n`);
+  mkdirSync(join(rig.dir, 'folder'));
   writeFileSync(join(rig.dir, 'ticket'), Buffer.alloc(48, 1));
   writeFileSync(join(rig.dir, 'short'), Buffer.alloc(47, 1));
   writeFileSync(
@@ -156,6 +158,46 @@ const CASES: readonly (readonly [name: string, server: string, said: string])[] 
     'invalid URL prefix in OCSP responder "https://x" in "ssl_ocsp_responder"',
   ],
   [
+    'a responder whose host nobody knows',
+    `${PAIR} ssl_verify_client on; ssl_client_certificate ec.pem; ssl_ocsp on; ssl_ocsp_responder http://nowhere.invalid/x;`,
+    'host not found in OCSP responder "nowhere.invalid/x" in "ssl_ocsp_responder"',
+  ],
+  [
+    'a responder at no port',
+    `${PAIR} ssl_verify_client on; ssl_client_certificate ec.pem; ssl_ocsp on; ssl_ocsp_responder http://127.0.0.1:0/;`,
+    'invalid port in OCSP responder "127.0.0.1:0/" in "ssl_ocsp_responder"',
+  ],
+  [
+    'a response that is empty',
+    `${PAIR} ssl_stapling on; ssl_stapling_file empty;`,
+    'd2i_OCSP_RESPONSE_bio("DIR/empty") failed',
+  ],
+  [
+    'a response that is a folder',
+    `${PAIR} ssl_stapling on; ssl_stapling_file folder;`,
+    'd2i_OCSP_RESPONSE_bio("DIR/folder") failed (SSL: error:80000015:system library::Is a directory:calling fread() error:10080002:BIO routines::system lib error:0680008E:asn1 encoding routines::not enough data)',
+  ],
+  [
+    'a password too long for a line',
+    `${PAIR} ssl_password_file long.txt;`,
+    'too long line in "DIR/long.txt" in DIR/nginx.conf:1',
+  ],
+  [
+    'passwords in a folder',
+    `${PAIR} ssl_password_file folder;`,
+    'read() "DIR/folder" failed (21: Is a directory) in DIR/nginx.conf:1',
+  ],
+  [
+    'authorities as data, which are files only',
+    `${PAIR} ssl_trusted_certificate data:x;`,
+    'cannot load certificate "DIR/data:x": BIO_new_file() failed (SSL: error:80000002:system library::No such file or directory:calling fopen(DIR/data:x, r) error:10000080:BIO routines::no such file)',
+  ],
+  [
+    'a certificate in a store, where only keys can be',
+    'ssl_certificate store:x; ssl_certificate_key ec.key;',
+    'cannot load certificate "DIR/store:x": BIO_new_file() failed (SSL: error:80000002:system library::No such file or directory:calling fopen(DIR/store:x, r) error:10000080:BIO routines::no such file)',
+  ],
+  [
     'no certificate',
     '',
     'no "ssl_certificate" is defined for the "listen ... ssl" directive in DIR/nginx.conf:1',
@@ -172,6 +214,7 @@ const PASSES: readonly (readonly [name: string, server: string])[] = [
     'names with variables, whose files need not be there',
     'ssl_certificate $ssl_server_name.pem; ssl_certificate_key $ssl_server_name.key; ssl_certificate_cache max=10 inactive=1m valid=1m;',
   ],
+  ['a session cache in two statements', `${PAIR} ssl_session_cache shared:S:1m; ssl_session_cache builtin;`],
   ['handshakes that are rejected', 'ssl_reject_handshake on;'],
   ['keys of tickets', `${PAIR} ssl_session_ticket_key ticket;`],
   [

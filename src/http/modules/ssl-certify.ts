@@ -32,11 +32,11 @@ export const useCertificate = (
   for (let fresh = false; ; fresh = true) {
     const [first, ...rest] = objects.chain(certificate);
     if (library.SSL_use_certificate(ssl, first?.at ?? 0) === 0)
-      failed('SSL_use_certificate', objects.path(certificate));
+      failed('SSL_use_certificate', objects.certificatePath(certificate));
     if (withStack(rest, (stack) => library.SSL_ctrl(ssl, CTRL_CHAIN, 1, stack)) === 0)
-      failed('SSL_set0_chain', objects.path(certificate));
+      failed('SSL_set0_chain', objects.certificatePath(certificate));
     if (library.SSL_use_PrivateKey(ssl, objects.key(key, passwords).at) !== 0) return;
-    if (fresh || !isMismatch()) failed('SSL_use_PrivateKey', objects.path(key));
+    if (fresh || !isMismatch()) failed('SSL_use_PrivateKey', objects.keyPath(key));
     clearErrors();
     objects.forget(certificate, key);
   }

@@ -11,10 +11,13 @@ import type { Owned } from '../../tls/owned.ts';
 import { PemError, type PemSource, readAuthorities, readChain, readCrls, readKey } from '../../tls/pem.ts';
 import type { CertificateCacheConf } from './ssl-parsers.ts';
 
-/** Names of keys that are no files. */
+/** Names that are no files: of certificates, and of keys. */
+const TEXT = /^data:/;
 const NO_FILE = /^(?:data|engine|store):/;
 
-const fullName = (name: string, base: string): string => (NO_FILE.test(name) ? name : absolute(base, name));
+const certificateName = (name: string, base: string): string =>
+  TEXT.test(name) ? name : absolute(base, name);
+const keyName = (name: string, base: string): string => (NO_FILE.test(name) ? name : absolute(base, name));
 
 /** Runs `read`; throws its PemError behind `what "name": `. */
 const reading = <T>(what: string, name: string, read: () => T): T => {
@@ -48,8 +51,7 @@ export class LoadedObjects implements Objects {
     return { name: full, text: NO_FILE.test(full) ? undefined : this.#load.object(full) };
   }
 
-  #once(kind: string, name: string, read: (source: PemSource) => readonly Owned[]): readonly Owned[] {
-    const full = fullName(name, this.base);
+  #once(kind: string, full: string, read: (source: PemSource) => readonly Owned[]): readonly Owned[] {
     const id = `${read.name} ${full}`;
     const found = this.#known.get(id) ?? reading(kind, full, () => read(this.#source(full)));
     this.#known.set(id, found);
@@ -57,19 +59,19 @@ export class LoadedObjects implements Objects {
   }
 
   chain(name: string): readonly Owned[] {
-    return this.#once('certificate', name, readChain);
+    return this.#once('certificate', certificateName(name, this.base), readChain);
   }
 
   authorities(name: string): readonly Owned[] {
-    return this.#once('certificate', name, readAuthorities);
+    return this.#once('certificate', absolute(this.base, name), readAuthorities);
   }
 
   crls(name: string): readonly Owned[] {
-    return this.#once('CRL', name, readCrls);
+    return this.#once('CRL', absolute(this.base, name), readCrls);
   }
 
   key(name: string, passwords: readonly string[]): Owned {
-    const full = fullName(name, this.base);
+    const full = keyName(name, this.base);
     const known = this.#known.get(`key ${full}`)?.[0];
     if (known) return known;
     const { key, encrypted } = reading('certificate key', full, () => readKey(this.#source(full), passwords));
@@ -79,9 +81,9 @@ export class LoadedObjects implements Objects {
 
   pair(certificate: string, key: string, passwords: readonly string[]): KeyPair {
     return {
-      certificateName: fullName(certificate, this.base),
+      certificateName: certificateName(certificate, this.base),
       chain: this.chain(certificate),
-      keyName: fullName(key, this.base),
+      keyName: keyName(key, this.base),
       key: this.key(key, passwords),
     };
   }
@@ -112,13 +114,17 @@ export class NamedObjects implements Objects {
     readonly cache: CertificateCacheConf | 'off',
   ) {}
 
-  /** The name in full, for messages. */
-  path(name: string): string {
-    return fullName(name, this.base);
+  /** The names in full, for messages. */
+  certificatePath(name: string): string {
+    return certificateName(name, this.base);
+  }
+
+  keyPath(name: string): string {
+    return keyName(name, this.base);
   }
 
   chain(name: string): readonly Owned[] {
-    const full = fullName(name, this.base);
+    const full = this.certificatePath(name);
     return this.#get(`certificate ${full}`, full, () => ({
       objects: reading('certificate', full, () => readChain({ name: full, text: undefined })),
       keep: true,
@@ -126,7 +132,7 @@ export class NamedObjects implements Objects {
   }
 
   key(name: string, passwords: readonly string[]): Owned {
-    const full = fullName(name, this.base);
+    const full = this.keyPath(name);
     const [key] = this.#get(`key ${full}`, full, () => {
       const read = reading('certificate key', full, () =>
         readKey({ name: full, text: undefined }, passwords),
@@ -139,8 +145,8 @@ export class NamedObjects implements Objects {
 
   /** Forgets a pair that does not match: one of the two has been renewed since it was read. */
   forget(certificate: string, key: string): void {
-    this.#kept.delete(`certificate ${fullName(certificate, this.base)}`);
-    this.#kept.delete(`key ${fullName(key, this.base)}`);
+    this.#kept.delete(`certificate ${this.certificatePath(certificate)}`);
+    this.#kept.delete(`key ${this.keyPath(key)}`);
   }
 
   #get(

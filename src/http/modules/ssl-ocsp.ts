@@ -5,9 +5,9 @@ import { absolute } from '../../config/parsers.ts';
 import type { KeyPair, TlsContext } from '../../tls/context.ts';
 import { takeErrors } from '../../tls/errors.ts';
 import type { OcspConf } from '../../tls/ocsp-check.ts';
-import { type OcspLookup, parseResponder, type Responder } from '../../tls/ocsp-client.ts';
+import { inResponder, type OcspLookup, parseResponder, type Responder } from '../../tls/ocsp-client.ts';
 import { responderOf } from '../../tls/ocsp-message.ts';
-import { cText, openssl, pointerIn, readDer } from '../../tls/openssl.ts';
+import { cText, openssl, pointerIn } from '../../tls/openssl.ts';
 import { type Owned, owned } from '../../tls/owned.ts';
 import { PemError } from '../../tls/pem.ts';
 import { Staple } from '../../tls/stapling.ts';
@@ -43,15 +43,21 @@ const issuerOf = ({ chain }: KeyPair, context: TlsContext): Owned | undefined =>
 /** `ssl_stapling_file`, as it is sent. Throws PemError. */
 const readFileOf = (path: string): Buffer => {
   const library = openssl();
-  // For nginx's words when it can't be opened.
+  // For nginx's words when it can't be read.
   const bio = library.BIO_new_file(cText(path), cText('rb'));
   if (bio === 0) throw new PemError(`BIO_new_file("${path}") failed${takeErrors()}`);
+  const response = library.ASN1_item_d2i_bio(library.OCSP_RESPONSE_it(), bio, 0);
   library.BIO_free(bio);
-  const bytes = readFileSync(path);
-  const response = readDer('d2i_OCSP_RESPONSE', bytes);
   if (response === 0) throw new PemError(`d2i_OCSP_RESPONSE_bio("${path}") failed${takeErrors()}`);
   library.OCSP_RESPONSE_free(response);
-  return bytes;
+  return readFileSync(path);
+};
+
+/** The responder, whose host must be known now; or a reason against it. */
+const foundResponder = (url: string, load: LoadContext): Responder | string => {
+  const responder = parseResponder(url, (host) => load.addresses(host));
+  if (typeof responder === 'string') return responder;
+  return responder.addresses.length > 0 ? responder : 'host not found';
 };
 
 /** Who is asked about a certificate; undefined, after a warning, when nobody can be. */
@@ -63,9 +69,9 @@ const stapleResponder = (conf: StaplingConf, pair: KeyPair, load: LoadContext): 
     return undefined;
   };
   if (url === undefined) return ignored(`no OCSP responder URL in the certificate "${name}"`);
-  const responder = parseResponder(url, load.addresses);
+  const responder = foundResponder(url, load);
   if (typeof responder === 'string')
-    return ignored(`${responder} in OCSP responder "${url}" in the certificate "${name}"`);
+    return ignored(`${inResponder(responder, url)} in the certificate "${name}"`);
   return responder;
 };
 
@@ -118,8 +124,8 @@ export const addStaples = (context: TlsContext, conf: StaplingConf, load: LoadCo
 
 /** `ssl_ocsp`. Throws PemError. */
 export const ocspOf = (context: TlsContext, leafOnly: boolean, url: string, load: LoadContext): OcspConf => {
-  const responder = url === '' ? undefined : parseResponder(url, load.addresses);
+  const responder = url === '' ? undefined : foundResponder(url, load);
   if (typeof responder === 'string')
-    throw new PemError(`${responder} in OCSP responder "${url}" in "ssl_ocsp_responder"`);
+    throw new PemError(`${inResponder(responder, url)} in "ssl_ocsp_responder"`);
   return { leafOnly, responder, context: context.at, cache: undefined, lookup: NO_LOOKUP };
 };

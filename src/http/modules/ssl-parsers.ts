@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Args, Parser, Word } from '../../config/contract.ts';
 import { parseNumber, parseSec, parseSize } from '../../config/numbers.ts';
 import { absolute, wordAt } from '../../config/parsers.ts';
-import { errorText } from '../../platform/errno.ts';
+import { errorCode, errorText } from '../../platform/errno.ts';
 import type { BuiltinSessions } from '../../tls/context.ts';
 import { parseTicketKey, type TicketKey } from '../../tls/tickets.ts';
 import { type Zone, zonesOf } from '../../zone/zones.ts';
@@ -20,6 +20,9 @@ export const names: Parser<readonly Template[]> = {
   parse: (args, own = []) => [...own, templateAt(args, 0)],
 };
 
+/** What nginx has room for in a line of a file of passwords, its end included. */
+const LONGEST_PASSWORD_LINE = 4096;
+
 /** The bytes of a file, or nginx's reason why there are none. */
 const textOf = (args: Args, word: Word, path: string): string => {
   const text = args.scope.load.object(path);
@@ -27,7 +30,9 @@ const textOf = (args: Args, word: Word, path: string): string => {
   try {
     return readFileSync(path, 'latin1');
   } catch (error) {
-    return args.fail(`open() "${path}" failed (${errorText(error)})`, word);
+    // A folder can be opened.
+    const call = errorCode(error) === 'EISDIR' ? 'read()' : 'open()';
+    return args.fail(`${call} "${path}" failed (${errorText(error)})`, word);
   }
 };
 
@@ -37,8 +42,10 @@ export const passwords: Parser<readonly string[]> = {
   parse(args) {
     const word = wordAt(args, 0);
     const path = absolute(args.scope.load.confPrefix, word.text);
-    const lines = textOf(args, word, path)
-      .split('\n')
+    const read = textOf(args, word, path).split('\n');
+    if (read.some(({ length }) => length >= LONGEST_PASSWORD_LINE))
+      args.fail(`too long line in "${path}"`, word);
+    const lines = read
       .map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line))
       .filter((line) => line !== '');
     return lines.length > 0 ? lines : [''];
@@ -62,9 +69,10 @@ export interface SessionCacheConf {
 /** `off`, `none`, `builtin[:N]`, `shared:NAME:SIZE`. */
 export const sessionCache: Parser<SessionCacheConf> = {
   arity: [1, 2],
-  parse(args) {
-    let builtin: BuiltinSessions | undefined;
-    let zone: Zone | undefined;
+  repeats: true,
+  parse(args, own) {
+    let builtin = own?.builtin;
+    let zone = own?.zone;
     for (const word of args.words) {
       const { text } = word;
       const sessions = text.startsWith('builtin:') ? parseNumber(text.slice(8)) : undefined;
