@@ -258,9 +258,9 @@ export abstract class TlsStream extends Connection {
     return !this.blocked;
   }
 
-  /** close_notify: the peer can tell the end from a cut. */
+  /** close_notify: the peer can tell the end from a cut. Not for one that has ended first. */
   protected shutDown(): void {
-    if (this.state !== OPEN || this.#unwritable) return;
+    if (this.state !== OPEN || this.ended || this.#unwritable) return;
     const { ssl } = this.room;
     this.out.ready();
     ssl.SSL_set_shutdown(this.ssl, RECEIVED_SHUTDOWN);
