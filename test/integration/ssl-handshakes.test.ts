@@ -36,6 +36,7 @@ before(async () => {
       ssl_certificate server.pem; ssl_certificate_key server.key;
       server { listen 127.0.0.1:%port% ssl; return 200 "$ssl_protocol"; }
       server { listen 127.0.0.1:%port:new% ssl; ssl_protocols TLSv1.3; }
+      server { listen 127.0.0.1:%port:two% ssl; http2 on; }
       server { listen 127.0.0.1:%port:closed% ssl; ssl_reject_handshake on; }
       server { listen 127.0.0.1:%port:short% ssl; client_header_timeout 300ms; }
       server { listen 127.0.0.1:%port:short% ssl; server_name long.test; client_header_timeout 1h; }
@@ -154,5 +155,49 @@ describe('a handshake', () => {
       'the line',
     );
     assert.equal(times('SSL_read() failed'), 0);
+  });
+
+  /** An open connection, and the socket below it. */
+  const open = async (
+    name?: string,
+    options: tls.ConnectionOptions = {},
+  ): Promise<[net.Socket, tls.TLSSocket]> => {
+    const bare = net.connect(proxy.port(name), '127.0.0.1');
+    const client = await connectTls(0, { ...options, socket: bare });
+    for (const end of [bare, client]) end.on('error', () => {});
+    return [bare, client];
+  };
+  const NO_RECORD = 'no record of TLS';
+
+  test('may go well, and what follows not', async () => {
+    const [bare, client] = await open();
+    const reply = once(client, 'data');
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /half');
+    await reply;
+    bare.write(NO_RECORD);
+    await once(bare, 'close');
+    await until(
+      () =>
+        /SSL_read\(\) failed \(SSL: \S+SSL routines::wrong version number\) while reading client pipelined request line, .*request: "GET \/half"/.test(
+          proxy.log,
+        ),
+      'the line',
+    );
+    const [below, above] = await open('two', { ALPNProtocols: ['h2'] });
+    await once(above, 'data');
+    below.write(NO_RECORD);
+    await once(below, 'close');
+    await logged(`wrong version number) while processing HTTP/2 connection, ${about('two')}`);
+  });
+
+  test('is not said good-bye to by who was told so first', async () => {
+    const [bare, client] = await open();
+    const reply = once(client, 'data');
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await reply;
+    const { bytesRead } = bare;
+    client.end();
+    await once(bare, 'close');
+    assert.equal(bare.bytesRead, bytesRead);
   });
 });

@@ -333,9 +333,12 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
   }
 
   /** Logs what TLS has to say about the end of a connection that was open. */
-  #logTlsFailure(state: number, { level, text }: TlsFailure): void {
-    const idle = this.requests > 0 ? 'keepalive' : 'waiting for request';
-    this.logTls(level, text, state === HEAD ? 'reading client request headers' : idle);
+  #logTlsFailure(state: number, request: Request | undefined, { level, text }: TlsFailure): void {
+    if (state === HEAD && request) {
+      logRequest(request, level, text + this.#intake.breakOff(request));
+      return;
+    }
+    this.logTls(level, text, this.requests > 0 ? 'keepalive' : 'waiting for request');
   }
 
   onClose(): void {
@@ -343,7 +346,7 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
     const request = this.#request;
     this.writer.remove();
     // What ended a handshake has been said.
-    if (this.tls?.failure && !this.#opening) this.#logTlsFailure(state, this.tls.failure);
+    if (this.tls?.failure && !this.#opening) this.#logTlsFailure(state, request, this.tls.failure);
     if (state <= IDLE) this.counters.waiting(-1);
     else if (state === HEAD) {
       this.counters.reading(-1);

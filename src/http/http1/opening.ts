@@ -35,7 +35,6 @@ export interface OpeningClient extends ClientFacts {
   /** A request that only variables in certificates are worked out for. */
   certificateRequest(server: Server): Request;
   log(level: number, message: string): void;
-  logTls(level: number, reason: string, action: string): void;
   /** HTTP/1 begins with these bytes, or with the next. */
   begin(bytes: Buffer, length: number): void;
   /** It comes to nothing. */
