@@ -1,5 +1,5 @@
 /** What may come on a connection before HTTP: a PROXY protocol header, and the first bytes of a TLS handshake. */
-import { beginsTls, serverName } from '../../net/client-hello.ts';
+import { beginsTls, HelloReader, serverName } from '../../net/client-hello.ts';
 import { latin1 } from '../../net/latin1.ts';
 import { validateHost } from '../host.ts';
 import type { ProxyProtocol } from '../request.ts';
@@ -24,7 +24,8 @@ export class Greeting {
   host = '';
   reason = '';
   #text = '';
-  #held: Buffer | undefined = undefined;
+  /** Made for a hello that has not come whole. */
+  #hello: HelloReader | undefined = undefined;
   #headerRead: boolean;
 
   constructor(
@@ -41,7 +42,7 @@ export class Greeting {
 
   /** Part of a hello has come. */
   get begun(): boolean {
-    return this.#held !== undefined;
+    return this.#hello !== undefined;
   }
 
   /**
@@ -80,22 +81,19 @@ export class Greeting {
   }
 
   #readHello(bytes: Buffer, length: number): number {
-    const held = this.#held;
-    if (held) {
-      this.#held = undefined;
-      const all = Buffer.concat([held, bytes.subarray(0, length)]);
-      return this.#judge(all, all.length);
+    if (!this.#hello) {
+      if (!this.secure || !beginsTls(bytes[0] ?? 0)) return this.#goOn(PLAIN, bytes, length);
+      const name = serverName(bytes, length);
+      if (name !== undefined) return this.#beginHandshake(name, bytes, length);
+      this.#hello = new HelloReader();
     }
-    return this.#judge(bytes, length);
+    const name = this.#hello.read(bytes, length);
+    if (name === undefined) return WAITING;
+    const { bytes: all } = this.#hello;
+    return this.#beginHandshake(name, all, all.length);
   }
 
-  #judge(hello: Buffer, length: number): number {
-    if (!this.secure || !beginsTls(hello[0] ?? 0)) return this.#goOn(PLAIN, hello, length);
-    const name = serverName(hello, length);
-    if (name === undefined) {
-      this.#held = Buffer.from(hello.subarray(0, length));
-      return WAITING;
-    }
+  #beginHandshake(name: string, hello: Buffer, length: number): number {
     this.host = name === '' ? '' : (validateHost(name)?.host ?? '');
     return this.#goOn(HANDSHAKE, hello, length);
   }

@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { before, describe, it } from 'node:test';
 import tls from 'node:tls';
-import { beginsTls, serverName } from '../../../src/net/client-hello.ts';
+import { beginsTls, HelloReader, serverName } from '../../../src/net/client-hello.ts';
 
-const nameOf = (bytes: Buffer): string | undefined => serverName(bytes, bytes.length);
+const nameOf = (bytes: Buffer): string | undefined =>
+  serverName(bytes, bytes.length) ?? new HelloReader().read(bytes, bytes.length);
 
 /** What a client of Node's sends first. */
 const helloOf = async (servername: string): Promise<Buffer> => {
@@ -51,12 +52,46 @@ describe('the name in a hello', () => {
 
   it('needs all of the hello, at every cut', () => {
     for (let length = 0; length < named.length; length++) {
+      const reader = new HelloReader();
       assert.equal(serverName(named, length), undefined, `${length}`);
+      assert.equal(reader.read(named, length), undefined, `${length}`);
+      assert.equal(reader.read(named.subarray(length), named.length - length), 'Some.Name.test', `${length}`);
+      assert.deepEqual(reader.bytes, named);
     }
   });
 
   it('is found over several records', () => {
     for (const size of [1, 7, 100]) assert.equal(nameOf(inRecords(named, size)), 'Some.Name.test');
+  });
+
+  it('is found in a hello that comes byte by byte, with what is behind it', () => {
+    const records = Buffer.concat([inRecords(named, 3), Buffer.from('behind')]);
+    const reader = new HelloReader();
+    let name: string | undefined;
+    let at = 0;
+    while (name === undefined) name = reader.read(records.subarray(at, ++at), 1);
+    assert.equal(name, 'Some.Name.test');
+    assert.equal(at, records.length - 'behind'.length);
+    assert.deepEqual(reader.bytes, records.subarray(0, at));
+  });
+
+  it('costs the more the longer the hello is, but no more than that', () => {
+    // 60000 bytes are announced, and come one in a record.
+    const records = inRecords(
+      Buffer.concat([Buffer.from('00000000000100ea60', 'hex'), Buffer.alloc(60_000)]),
+      1,
+    );
+    const reader = new HelloReader();
+    const before = process.cpuUsage();
+    for (let at = 0; at < records.length; at += 6) reader.read(records.subarray(at, at + 6), 6);
+    const { user } = process.cpuUsage(before);
+    assert.ok(user < 1_000_000, `${user} us`);
+    assert.equal(reader.bytes.length, records.length);
+  });
+
+  it('is not waited for behind a record without content', () => {
+    assert.equal(nameOf(Buffer.from('1603010000', 'hex')), '');
+    assert.equal(nameOf(Buffer.from('16030100020100' + '1603010000', 'hex')), '');
   });
 
   it('is empty for what makes no sense, which OpenSSL refuses then', () => {
