@@ -338,6 +338,10 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
       logRequest(request, level, text + this.#intake.breakOff(request));
       return;
     }
+    if (state === BUSY && request) {
+      logRequest(request, level, text + sendingAction(request));
+      return;
+    }
     this.logTls(level, text, this.requests > 0 ? 'keepalive' : 'waiting for request');
   }
 
