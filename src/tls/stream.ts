@@ -243,8 +243,10 @@ export abstract class TlsStream extends Connection {
     const { out } = this;
     const error = this.state === EARLY ? out.writeEarly(source, length) : out.write(source, length);
     if (error === 0) return out.flush();
-    const errno = error === SYSCALL ? ` (${errnoText(lastErrno())})` : '';
-    const level = error === SYSCALL ? this.ordinary : levelOfLastError(error, this.ordinary);
+    // Behind the peer's close_notify OpenSSL says ZERO_RETURN where the system has refused the bytes.
+    const refused = error === SYSCALL || error === ZERO_RETURN;
+    const errno = refused ? ` (${errnoText(lastErrno())})` : '';
+    const level = refused ? this.ordinary : levelOfLastError(error, this.ordinary);
     this.failure = { text: `SSL_write() failed${takeErrors()}${errno}`, level };
     this.state = GONE;
     // As for any socket, those above hear of it later.

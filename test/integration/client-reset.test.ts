@@ -5,11 +5,13 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Certificates } from '../kit/certificates.ts';
+import { reply, startBackend } from '../kit/http-backend.ts';
 import { children } from '../kit/processes.ts';
 import { IS_NGINX, type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
 import { connectTls } from '../kit/tls-client.ts';
 import { until } from '../kit/wait.ts';
+import type { Wire } from '../kit/wire.ts';
 
 const HUGE = 2 ** 30;
 
@@ -17,12 +19,21 @@ describe('a client that has reset its connection already', () => {
   const rig = new Rig();
   let proxy: Subject;
   let worker = 0;
+  /** A connection to the backend that waits for its reply. */
+  let asked: (wire: Wire) => void = () => {};
+  const late = new Promise<Wire>((resolve) => {
+    asked = resolve;
+  });
 
   before(async () => {
     mkdirSync(join(rig.dir, 'www'));
     writeFileSync(join(rig.dir, 'www/huge'), '');
     truncateSync(join(rig.dir, 'www/huge'), HUGE);
     new Certificates(rig.dir).make('site');
+    const backend = await startBackend(rig, (_, wire) => {
+      asked(wire);
+      return undefined;
+    });
     proxy = await startProxy(rig, {
       workers: 1,
       http: `log_format who '$remote_addr $status $request_uri';
@@ -33,6 +44,7 @@ describe('a client that has reset its connection already', () => {
         }
         server { listen 127.0.0.1:%port:tls% ssl;
           ssl_certificate %dir%/site.pem; ssl_certificate_key %dir%/site.key;
+          location /late { proxy_pass http://127.0.0.1:${backend.port}; proxy_ignore_client_abort on; }
         }`,
     });
     await until(() => children(proxy.pid).length > 0, 'the worker');
@@ -73,9 +85,9 @@ describe('a client that has reset its connection already', () => {
     const client = await connectTls(0, { socket: bare });
     const ask = (target: string): boolean => client.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
     for (const end of [bare, client]) end.on('error', () => {});
-    const reply = new Promise((resolve) => client.once('data', resolve));
+    const replied = new Promise((resolve) => client.once('data', resolve));
     ask('/none');
-    await reply;
+    await replied;
     const before = readSoFar();
     await asleep(() => {
       ask('/huge');
@@ -83,6 +95,27 @@ describe('a client that has reset its connection already', () => {
     });
     assert.equal((await proxy.get('/none')).status, 404);
     assert.ok(readSoFar() - before < HUGE / 4);
+  });
+
+  // nginx does not read on while it answers, and so is never told of the client's close_notify.
+  test('what TLS has to say about it is an info', { skip: IS_NGINX }, async () => {
+    const bare = net.connect(proxy.port('tls'), '127.0.0.1');
+    const client = await connectTls(0, { socket: bare });
+    for (const end of [bare, client]) end.on('error', () => {});
+    const before = proxy.log.length;
+    const ends = [proxy.port('tls'), bare.localPort ?? 0].map((port) =>
+      port.toString(16).padStart(4, '0').toUpperCase(),
+    );
+    const allRead = new RegExp(`:${ends[0]} \\w+:${ends[1]} 08 \\w+:0000000[01] `);
+    client.end('GET /late HTTP/1.1\r\nHost: a\r\n\r\n');
+    const backend = await late;
+    await until(() => allRead.test(readFileSync('/proc/net/tcp', 'latin1')), 'the last byte to be read');
+    await asleep(async () => {
+      await backend.flush(reply('late'));
+      bare.resetAndDestroy();
+    });
+    const log = await proxy.logged({ includes: 'SSL_write()', from: before });
+    assert.match(log, /\[info\] \S+ \*\d+ SSL_write\(\) failed \(32: Broken pipe\) /);
   });
 
   test('it is not taken for one on a unix socket', async () => {
