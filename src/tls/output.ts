@@ -81,7 +81,7 @@ export class TlsOutput {
     }
   }
 
-  /** As `write`, while the client's early data is being read. */
+  /** As `write`, to a client that has sent early data and has not finished the handshake. */
   writeEarly(source: number | Uint8Array, length: number): number {
     const { ssl, count } = this.room;
     this.ready();

@@ -241,7 +241,8 @@ export abstract class TlsStream extends Connection {
     if (this.#unwritable) return this.#wait();
     this.sent += length;
     const { out } = this;
-    const error = this.state === EARLY ? out.writeEarly(source, length) : out.write(source, length);
+    // Before the handshake is done only requests in early data are answered, behind the end of that data too.
+    const error = this.state <= EARLY ? out.writeEarly(source, length) : out.write(source, length);
     if (error === 0) return out.flush();
     // Behind the peer's close_notify OpenSSL says ZERO_RETURN where the system has refused the bytes.
     const refused = error === SYSCALL || error === ZERO_RETURN;

@@ -9,6 +9,7 @@ import { reply, startBackend } from '../kit/http-backend.ts';
 import { children } from '../kit/processes.ts';
 import { IS_NGINX, type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
+import { allRead } from '../kit/sockets.ts';
 import { connectTls } from '../kit/tls-client.ts';
 import { until } from '../kit/wait.ts';
 import type { Wire } from '../kit/wire.ts';
@@ -103,13 +104,9 @@ describe('a client that has reset its connection already', () => {
     const client = await connectTls(0, { socket: bare });
     for (const end of [bare, client]) end.on('error', () => {});
     const before = proxy.log.length;
-    const ends = [proxy.port('tls'), bare.localPort ?? 0].map((port) =>
-      port.toString(16).padStart(4, '0').toUpperCase(),
-    );
-    const allRead = new RegExp(`:${ends[0]} \\w+:${ends[1]} 08 \\w+:0000000[01] `);
     client.end('GET /late HTTP/1.1\r\nHost: a\r\n\r\n');
     const backend = await late;
-    await until(() => allRead.test(readFileSync('/proc/net/tcp', 'latin1')), 'the last byte to be read');
+    await until(() => allRead(proxy.port('tls'), bare.localPort ?? 0, true), 'the last byte to be read');
     await asleep(async () => {
       await backend.flush(reply('late'));
       bare.resetAndDestroy();

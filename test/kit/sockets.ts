@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 const TIME_WAIT = '06';
 const ESTABLISHED = '01';
 const LISTEN = '0A';
+const CLOSE_WAIT = '08';
 
 interface Row {
   readonly local: number;
@@ -11,6 +12,8 @@ interface Row {
   readonly state: string;
   /** Bytes that wait to be taken by the other end. */
   readonly unsent: number;
+  /** Bytes that the process at this end has not read; the other end's FIN counts as one that it never reads. */
+  readonly unread: number;
 }
 
 function rows(): Row[] {
@@ -27,6 +30,7 @@ function rows(): Row[] {
           remote: portOf(remote),
           state,
           unsent: Number.parseInt(queues, 16),
+          unread: Number.parseInt(queues.slice(queues.indexOf(':') + 1), 16),
         });
       }
     }
@@ -55,6 +59,15 @@ export function established(port: number): number {
 /** Bytes that the clients of a listening `port` have not taken yet. */
 export function unsent(port: number): number {
   return rows().reduce((sum, row) => (row.local === port ? sum + row.unsent : sum), 0);
+}
+
+/** True when all that has come from the port `client` to the listening `port` has been read; `ended`: its end too. */
+export function allRead(port: number, client: number, ended = false): boolean {
+  const row = rows().find(({ local, remote }) => local === port && remote === client);
+  if (row === undefined || ended !== (row.state === CLOSE_WAIT)) {
+    return false;
+  }
+  return row.unread <= (ended ? 1 : 0);
 }
 
 /** True when something listens on the port. */
