@@ -22,6 +22,9 @@ const TO_FILE = 4;
 /** The mode of such a file: the group may read it, as it may that of any upload. */
 const UPLOAD_MODE = 0o660;
 
+/** A call for so few bytes costs more than moving them one by one. */
+const SMALL_CHUNK = 32;
+
 /** What `feed` met that ends the request. */
 export const FINE = 0;
 
@@ -37,8 +40,6 @@ export class BodyReader implements RequestBody {
   readonly #decoder: ChunkedDecoder | undefined;
   #then: ((request: Request) => void) | undefined = undefined;
   #consumer: BodyConsumer | undefined = undefined;
-  /** The pieces of one read that are streamed on together. */
-  readonly #batch: Uint8Array[] = [];
 
   constructor(
     readonly request: Request,
@@ -84,14 +85,6 @@ export class BodyReader implements RequestBody {
     return true;
   }
 
-  #passBatch(): void {
-    const batch = this.#batch;
-    if (batch.length === 0) return;
-    const bytes = joined(batch);
-    batch.length = 0;
-    this.#consumer?.bodyPiece(this.request, bytes);
-  }
-
   /** Takes bytes from `start`; answers where the body ends in them, or `end`. Looks at `complete` and `failure` after. */
   feed(bytes: Buffer, start: number, end: number): number {
     const decoder = this.#decoder;
@@ -102,11 +95,18 @@ export class BodyReader implements RequestBody {
       return start + take;
     }
     decoder.position = start;
+    // The chunks of a read go on as one piece: the framing between them is squeezed out where they stand.
+    let from = start;
+    let to = start;
     let found = decoder.next(bytes, end);
-    for (; found === CHUNK_DATA && this.failure === FINE; found = decoder.next(bytes, end)) {
-      this.take(bytes.subarray(decoder.from, decoder.to));
+    for (; found === CHUNK_DATA && this.#allows(decoder, to - from); found = decoder.next(bytes, end)) {
+      const size = decoder.to - decoder.from;
+      if (to === from) from = to = decoder.from;
+      else if (size > SMALL_CHUNK) bytes.copyWithin(to, decoder.from, decoder.to);
+      else for (let i = 0; i < size; i++) bytes[to + i] = bytes[decoder.from + i] ?? 0;
+      to += size;
     }
-    this.#passBatch();
+    if (to > from) this.#pass(bytes.subarray(from, to));
     if (found === CHUNKS_INVALID && this.failure === FINE) {
       logRequest(this.request, ERROR_LEVEL, 'client sent invalid chunked body');
       this.failure = 400;
@@ -115,28 +115,31 @@ export class BodyReader implements RequestBody {
     return decoder.position;
   }
 
+  /** The present chunk may still come, behind `before` bytes of the same read; else `failure` says so. */
+  #allows(decoder: ChunkedDecoder, before: number): boolean {
+    // As in nginx: nobody is told the length of chunks that are thrown away.
+    if (this.#mode === DISCARD) return true;
+    const limit = this.request.location.core.client_max_body_size;
+    const received = this.length + before;
+    const announced = decoder.to - decoder.from + decoder.remaining;
+    if (limit === 0 || received + announced <= limit) return true;
+    const lengths = `${received}+${announced} bytes`;
+    logRequest(this.request, ERROR_LEVEL, `client intended to send too large chunked body: ${lengths}`);
+    this.failure = 413;
+    return false;
+  }
+
   /** Takes a piece without framing, which is what a transport gives that frames bodies itself; looks at `failure` after. */
   take(bytes: Uint8Array): void {
-    if (this.failure !== FINE || bytes.length === 0) return;
-    // As in nginx: nobody is told the length of chunks that were thrown away.
+    if (this.failure === FINE && bytes.length > 0) this.#pass(bytes);
+  }
+
+  #pass(bytes: Uint8Array): void {
     if (this.#mode === DISCARD && this.#decoder) return;
-    const { core } = this.request.location;
-    const limit = core.client_max_body_size;
-    const announced = bytes.length + (this.#decoder?.remaining ?? 0);
-    if (this.#decoder && limit > 0 && this.length + announced > limit) {
-      logRequest(
-        this.request,
-        ERROR_LEVEL,
-        `client intended to send too large chunked body: ${this.length}+${announced} bytes`,
-      );
-      this.failure = 413;
-      return;
-    }
     this.length += bytes.length;
     if (this.#mode === BUFFER) this.#keep(bytes);
     else if (this.#mode === TO_FILE) this.#toFile(bytes);
     else if (this.#mode === PREREAD) this.pieces.push(Buffer.from(bytes));
-    else if (this.#decoder) this.#batch.push(bytes);
     else this.#consumer?.bodyPiece(this.request, bytes);
   }
 
@@ -147,31 +150,69 @@ export class BodyReader implements RequestBody {
 
   #keep(bytes: Uint8Array): void {
     const { core } = this.request.location;
-    if (
-      this.#inMemory + bytes.length <= this.#room(core.client_body_buffer_size) &&
-      core.client_body_in_file_only === 'off'
-    ) {
-      this.#inMemory += bytes.length;
-      this.pieces.push(Buffer.from(bytes));
+    const size = core.client_body_buffer_size;
+    if (this.file) {
+      this.#append(this.file, bytes, size);
       return;
     }
-    try {
-      if (!this.file) {
-        this.file = new TempFile(core.bodyTempPath, core.client_body_in_file_only !== 'off');
-        logRequest(
-          this.request,
-          core.client_body_in_file_only === 'off' ? WARN : NOTICE,
-          `a client request body is buffered to a temporary file ${this.file.path}`,
-        );
-      }
-      for (const piece of this.pieces) this.file.append(piece);
-      this.pieces.length = 0;
-      this.#inMemory = 0;
-      this.file.append(bytes);
-    } catch (error) {
-      logRequest(this.request, CRIT, `writing a client request body failed (${errorText(error)})`);
-      this.failure = 500;
+    const always = core.client_body_in_file_only !== 'off';
+    if (this.#inMemory + bytes.length <= this.#room(size) && !always) {
+      this.#hold(bytes);
+      return;
     }
+    const file = this.#open(always, undefined);
+    if (!file) return;
+    const message = `a client request body is buffered to a temporary file ${file.path}`;
+    logRequest(this.request, always ? NOTICE : WARN, message);
+    this.#append(file, bytes, size);
+  }
+
+  #toFile(bytes: Uint8Array): void {
+    const file = this.file ?? this.#open(true, UPLOAD_MODE);
+    if (file) this.#append(file, bytes, this.request.location.core.client_body_buffer_size);
+  }
+
+  #hold(bytes: Uint8Array): void {
+    this.#inMemory += bytes.length;
+    this.pieces.push(Buffer.from(bytes));
+  }
+
+  /** The body's file; undefined when there can't be one, and `failure` says so. */
+  #open(kept: boolean, mode: number | undefined): TempFile | undefined {
+    try {
+      this.file = new TempFile(this.request.location.core.bodyTempPath, kept, mode);
+    } catch (error) {
+      this.#failFile(error);
+    }
+    return this.file;
+  }
+
+  /** Pieces go to the file in writes of up to `size` bytes, however small they come. */
+  #append(file: TempFile, bytes: Uint8Array, size: number): void {
+    if (this.#inMemory + bytes.length <= size) this.#hold(bytes);
+    else if (this.#spill(file)) this.#write(file, bytes);
+  }
+
+  /** What waits in memory goes to the file. */
+  #spill(file: TempFile): boolean {
+    const pieces = this.pieces.splice(0);
+    this.#inMemory = 0;
+    return pieces.length === 0 || this.#write(file, joined(pieces));
+  }
+
+  #write(file: TempFile, bytes: Uint8Array): boolean {
+    try {
+      file.append(bytes);
+      return true;
+    } catch (error) {
+      this.#failFile(error);
+      return false;
+    }
+  }
+
+  #failFile(error: unknown): void {
+    logRequest(this.request, CRIT, `writing a client request body failed (${errorText(error)})`);
+    this.failure = 500;
   }
 
   /** All of it has been taken. */
@@ -182,16 +223,7 @@ export class BodyReader implements RequestBody {
     if (this.#mode === TO_FILE) this.#toFile(NOTHING);
     else if (this.#mode === BUFFER && this.request.location.core.client_body_in_file_only !== 'off')
       this.#keep(NOTHING);
-  }
-
-  #toFile(bytes: Uint8Array): void {
-    try {
-      this.file ??= new TempFile(this.request.location.core.bodyTempPath, true, UPLOAD_MODE);
-      this.file.append(bytes);
-    } catch (error) {
-      logRequest(this.request, CRIT, `writing a client request body failed (${errorText(error)})`);
-      this.failure = 500;
-    }
+    if (this.file && this.#mode !== DISCARD) this.#spill(this.file);
   }
 
   /** The body is there: tells who waits for it. */
