@@ -9,7 +9,6 @@ import {
   DATA,
   END_HEADERS,
   END_STREAM,
-  frameHead,
   GOAWAY,
   HEADERS,
   PING,
@@ -21,7 +20,7 @@ import {
   WINDOW_UPDATE,
 } from '../../src/http/http2/frames.ts';
 import { block, frame, get, H2Client } from '../kit/h2.ts';
-import { children, descriptors, residentKb } from '../kit/processes.ts';
+import { children, cpuTicks, descriptors, residentKb } from '../kit/processes.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
 import { established, unsent } from '../kit/sockets.ts';
@@ -159,12 +158,11 @@ describe('floods', () => {
   test('more streams than may be at a time are refused', async () => {
     const client = await H2Client.connect(proxy);
     const ids: number[] = [];
-    for (let i = 0; i < 129; i++) {
-      const [id, frames] = client.request(get('/', 'POST'), '');
+    // The length says that a body follows, which never does.
+    const head = block([...get('/proxied', 'POST'), ['content-length', '5']]);
+    for (let id = 1; id < 2 * 129; id += 2) {
       ids.push(id);
-      // The length says that a body follows, which never does.
-      const head = `${block([...get('/proxied', 'POST'), ['content-length', '5']])}`;
-      client.send(frames.slice(0, 0) + frameHead(head.length, HEADERS, END_HEADERS, id) + head);
+      client.send(frame(HEADERS, END_HEADERS, id, head));
     }
     const refused = await client.until(RST_STREAM);
     assert.deepEqual([refused.id, refused.payload], [ids.at(-1), uint32(7)]);
@@ -188,6 +186,29 @@ describe('floods', () => {
     assert.ok(grown < 2 * BOUND_KB, `memory grew by ${grown} KiB`);
     for (const client of clients) client.wire.close();
     await until(() => descriptors(worker()) <= files, 'descriptors to be closed');
+  });
+
+  test('windows that open for nobody cost little, however many streams wait', async (t) => {
+    /** Clock ticks for many windows of the connection while streams wait that have none of their own. */
+    const cost = async (streams: number): Promise<number> => {
+      const client = await H2Client.connect(proxy, '', setting(4, 0));
+      let id = 0;
+      for (let i = 0; i < streams; i++) {
+        const [next, frames] = client.request(get('/large'));
+        client.send(frames);
+        id = next;
+      }
+      await client.until(HEADERS, id);
+      const before = cpuTicks(worker());
+      client.send(frame(WINDOW_UPDATE, 0, 0, uint32(1)).repeat(200_000), frame(PING, 0, 0, '12345678'));
+      await client.until(PING);
+      const ticks = cpuTicks(worker()) - before;
+      client.wire.close();
+      return ticks;
+    };
+    const [one, many] = [await cost(1), await cost(100)];
+    t.diagnostic(`${one} ticks for one stream, ${many} for a hundred`);
+    assert.ok(many < 3 * one + 20, `${many} ticks, ${one} for one stream`);
   });
 
   for (const [what, bytes, most] of [

@@ -207,7 +207,9 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
 
   /** There is room on the connection: streams go on in the order of their priorities, those that went last behind the others. */
   resumeWaiting(): void {
-    for (const stream of this.#intake.inOrder([...this.waiting])) {
+    const ready: Http2Stream[] = [];
+    for (const stream of this.waiting) if (!stream.output.stuck) ready.push(stream);
+    for (const stream of this.#intake.inOrder(ready)) {
       stream.resumeOutput();
       if (this.send.blocked) break;
     }

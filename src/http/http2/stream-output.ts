@@ -27,6 +27,11 @@ export class StreamOutput {
     return this.#held.length > 0 || (this.#last && !this.closed);
   }
 
+  /** What waits of the body has no room in the windows, whatever the connection takes. */
+  get stuck(): boolean {
+    return this.#held.length > 0 && (this.window <= 0 || this.side.window <= 0);
+  }
+
   head(request: Request): void {
     const { out } = request;
     const block = headBlock(request);
