@@ -33,7 +33,7 @@ let scratch = Buffer.allocUnsafeSlow(READ_SIZE);
 
 let numbers = 0;
 /** The next number for `*N` in the logs and `$connection`. */
-export const nextNumber = (): number => ++numbers;
+const nextNumber = (): number => ++numbers;
 
 export class Connection implements TimerOwner, WireOwner {
   handler: ConnectionHandler;

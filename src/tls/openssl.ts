@@ -30,7 +30,6 @@ const IN_C: Readonly<Record<keyof Kinds, string>> = {
 
 /** Result, then arguments. `_bytes` behind a name: the same function, given memory of ours where it wants a pointer. */
 const SIGNATURES = {
-  ASN1_INTEGER_free: ['void', 'ptr'],
   ASN1_TIME_print: ['int', 'ptr', 'ptr'],
   ASN1_item_d2i_bio: ['ptr', 'ptr', 'ptr', 'ptr'],
   BIO_ctrl: ['long', 'ptr', 'int', 'long', 'ptr'],
@@ -45,7 +44,6 @@ const SIGNATURES = {
   BIO_up_ref: ['int', 'ptr'],
   BIO_write_bytes: ['int', 'ptr', 'bytes', 'int'],
   BIO_write: ['int', 'ptr', 'ptr', 'int'],
-  CRYPTO_free: ['void', 'ptr', 'ptr', 'int'],
   CRYPTO_malloc: ['ptr', 'long', 'ptr', 'int'],
   DH_free: ['void', 'ptr'],
   ERR_clear_error: ['void'],
@@ -56,7 +54,6 @@ const SIGNATURES = {
   EVP_CIPHER_fetch: ['ptr', 'ptr', 'bytes', 'ptr'],
   EVP_DecryptInit_ex: ['int', 'ptr', 'ptr', 'ptr', 'bytes', 'ptr'],
   EVP_EncryptInit_ex: ['int', 'ptr', 'ptr', 'ptr', 'bytes', 'ptr'],
-  EVP_MAC_CTX_set_params: ['int', 'ptr', 'bytes'],
   EVP_MAC_init: ['int', 'ptr', 'bytes', 'long', 'ptr'],
   EVP_PKEY_free: ['void', 'ptr'],
   OBJ_nid2sn: ['text', 'int'],
@@ -172,7 +169,6 @@ const SIGNATURES = {
   SSL_set_alpn_protos: ['int', 'ptr', 'bytes', 'int'],
   SSL_set_connect_state: ['void', 'ptr'],
   SSL_set_options: ['options', 'ptr', 'options'],
-  SSL_set_quiet_shutdown: ['void', 'ptr', 'int'],
   SSL_set_session: ['int', 'ptr', 'ptr'],
   SSL_set_shutdown: ['void', 'ptr', 'int'],
   SSL_set_verify: ['void', 'ptr', 'int', 'ptr'],
@@ -211,9 +207,7 @@ const SIGNATURES = {
   X509_get1_ocsp: ['ptr', 'ptr'],
   X509_get_issuer_name: ['ptr', 'ptr'],
   X509_get_serialNumber: ['ptr', 'ptr'],
-  X509_get_signature_nid: ['int', 'ptr'],
   X509_get_subject_name: ['ptr', 'ptr'],
-  X509_up_ref: ['int', 'ptr'],
   X509_verify_cert: ['int', 'ptr'],
   X509_verify_cert_error_string: ['text', 'long'],
   d2i_OCSP_RESPONSE: ['ptr', 'ptr', 'bytes', 'long'],

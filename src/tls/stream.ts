@@ -26,7 +26,7 @@ export const EXAMINED = 2;
 export const OPEN = 3;
 /** Our side is shut: what still comes is not looked at. */
 export const ENDED = 4;
-export const GONE = 5;
+const GONE = 5;
 
 /** What SSL_get_error says. */
 export const WANT_READ = 2;

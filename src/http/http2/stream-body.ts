@@ -22,7 +22,10 @@ export class StreamBody {
   ended = false;
   /** What came before anybody asked, or while held back; not more than the window. */
   #held: Buffer[] = [];
-  /** Bytes of the window when everything has been taken; 0: the client may send as it likes. */
+  /**
+   * Bytes of the window when everything has been taken; 0: the client may send as it likes, and what comes is
+   * buffered, into a file beyond what memory may hold.
+   */
   #room: number;
 
   constructor(
@@ -31,11 +34,6 @@ export class StreamBody {
     public window: number,
   ) {
     this.#room = window;
-  }
-
-  /** The client may send as it likes: what comes is buffered, into a file beyond what memory may hold. */
-  get unlimited(): boolean {
-    return this.#room === 0;
   }
 
   /** Bytes from the client; answers TAKEN, COMPLETE or FAILED. */
