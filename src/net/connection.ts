@@ -248,9 +248,8 @@ export class Connection implements TimerOwner, WireOwner {
 
 /** Takes the handle out of a socket that a server with `pauseOnConnect` accepted; undefined when it is gone already. */
 export const handleOf = (socket: net.Socket): StreamHandle | undefined => {
-  const holder = socket as unknown as { _handle: StreamHandle | null };
-  const handle = holder._handle;
-  holder._handle = null;
+  const handle: StreamHandle | null | undefined = Reflect.get(socket, '_handle');
+  Reflect.set(socket, '_handle', null);
   return handle ?? undefined;
 };
 
@@ -263,7 +262,7 @@ interface ListeningHandle {
  * does not work like that, the server's event `connection` goes on.
  */
 export const takeHandles = (server: net.Server, take: (handle: StreamHandle) => void): void => {
-  const { _handle: listening } = server as unknown as { _handle: ListeningHandle | null };
+  const listening: ListeningHandle | null = Reflect.get(server, '_handle');
   const before = listening?.onconnection;
   if (!listening || !before) return;
   listening.onconnection = function (status, handle) {

@@ -4,7 +4,7 @@ import type { DnsAnswer } from './dns-decode.ts';
 import { type Lookup, type LookupOwner, NO_SUCH_NAME, type Resolved } from './lookup.ts';
 
 /** Begins a lookup of a name's addresses. */
-export type LookUp = (name: string, timeout: number, owner: LookupOwner) => Lookup;
+export type BeginLookup = (name: string, timeout: number, owner: LookupOwner) => Lookup;
 
 /** One SRV record and what became of its name. */
 class Target implements LookupOwner {
@@ -48,13 +48,13 @@ export class ServiceLookup {
     this.#missing = this.#targets.length;
   }
 
-  start(lookUp: LookUp): void {
+  start(begin: BeginLookup): void {
     const { lookup } = this;
     const parts: Lookup[] = [];
     lookup.parts = parts;
     for (const target of this.#targets) {
       if (lookup.over) return;
-      parts.push(lookUp(target.service.value, lookup.timeout, target));
+      parts.push(begin(target.service.value, lookup.timeout, target));
     }
   }
 

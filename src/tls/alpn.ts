@@ -18,5 +18,7 @@ const listOf = (...names: readonly string[]): Alpn => {
 let http1: Alpn | undefined;
 let http2: Alpn | undefined;
 
+/** For servers that speak HTTP/1 alone. */
 export const http1Alpn = (): Alpn => (http1 ??= listOf('http/1.1', 'http/1.0', 'http/0.9'));
+/** For servers that speak HTTP/2 too, and rather. */
 export const http2Alpn = (): Alpn => (http2 ??= listOf('h2', 'http/1.1', 'http/1.0', 'http/0.9'));

@@ -33,6 +33,7 @@ export interface OcspAnswer {
 /** A responder may be off by so many seconds. */
 const CLOCK_SKEW = 300;
 
+/** OpenSSL's word for a status: `good`, `revoked`, `unknown`. */
 export const statusText = (status: number): string => openssl().OCSP_cert_status_str(status) ?? '';
 
 /** The request as DER. Throws OcspError. */
