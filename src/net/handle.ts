@@ -96,8 +96,8 @@ const load = (): Handles | undefined => {
     const binding = Reflect.get(process, 'binding') as (name: string) => Record<string, unknown>;
     const streams = binding.call(process, 'stream_wrap');
     const { streamBaseState: state, WriteWrap, ShutdownWrap } = streams;
-    if (streams['kReadBytesOrError'] !== READ_BYTES_OR_ERROR) return undefined;
-    if (streams['kLastWriteWasAsync'] !== LAST_WRITE_WAS_ASYNC) return undefined;
+    const { kReadBytesOrError: bytesOrError, kLastWriteWasAsync: wasAsync } = streams;
+    if (bytesOrError !== READ_BYTES_OR_ERROR || wasAsync !== LAST_WRITE_WAS_ASYNC) return undefined;
     const { TCP, TCPConnectWrap } = binding.call(process, 'tcp_wrap');
     const { Pipe, PipeConnectWrap } = binding.call(process, 'pipe_wrap');
     if (!(state instanceof Int32Array) || !isClass(WriteWrap) || !isClass(ShutdownWrap)) return undefined;

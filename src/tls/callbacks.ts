@@ -2,7 +2,7 @@
  * What OpenSSL asks of us while it works on a connection. There is one set of functions for the process; `party` is
  * the connection whose call is being made, so nothing needs to be looked up.
  */
-import { callback, copyOf, derOf, openssl, readDer, viewOf } from './openssl.ts';
+import { callback, copyOf, derOf, openssl, readDer, TLS1_3, viewOf } from './openssl.ts';
 import type { SessionStore } from './session-store.ts';
 import { type TicketKeys, ticketCallback } from './tickets.ts';
 
@@ -49,7 +49,6 @@ const TLSEXT_OK = 0;
 const TLSEXT_FATAL = 2;
 const TLSEXT_NOACK = 3;
 const CTRL_SET_OCSP_RESPONSE = 71;
-const TLS1_3_VERSION = 0x0304;
 const OP_NO_TICKET = 2 ** 14;
 
 /** The first name of ours that the client has too (RFC 7301 section 3.2). */
@@ -86,7 +85,7 @@ const idOf = (session: number): Buffer => {
 const keepSession = (ssl: number, session: number): number => {
   const library = openssl();
   // With TLS 1.3 the ticket holds the session; it is kept here only when there are no tickets.
-  if (library.SSL_version(ssl) === TLS1_3_VERSION) {
+  if (library.SSL_version(ssl) === TLS1_3) {
     const tickets = Math.floor(library.SSL_get_options(ssl) / OP_NO_TICKET) % 2 === 0;
     if (tickets) return 0;
   }

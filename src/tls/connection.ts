@@ -4,12 +4,11 @@ import { type Connection, type ConnectionHandler, READ_SIZE } from '../net/conne
 import type { Alpn } from './alpn.ts';
 import { enter, type Party } from './callbacks.ts';
 import type { TlsContext } from './context.ts';
-import { takeErrors } from './errors.ts';
+import { takeErrors, WANT_READ, WANT_WRITE } from './errors.ts';
 import { copyOf, pointerIn } from './openssl.ts';
-import { WANT_WRITE } from './output.ts';
 import { LARGEST_RECORD } from './room.ts';
 import type { SessionStore } from './session-store.ts';
-import { EARLY, EXAMINED, OPEN, SHAKING, TlsStream, WANT_READ } from './stream.ts';
+import { EARLY, EXAMINED, OPEN, SHAKING, TlsStream } from './stream.ts';
 import type { TicketKeys } from './tickets.ts';
 
 /** What a server of the configuration offers. */

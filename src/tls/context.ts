@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type ConnectionCallbacks, callbacks } from './callbacks.ts';
 import { takeErrors } from './errors.ts';
-import { cText, derOf, openssl } from './openssl.ts';
+import { cText, derOf, openssl, TLS1_3 } from './openssl.ts';
 import { freeWith, type Owned } from './owned.ts';
 import { PemError, readParameters, withStack } from './pem.ts';
 import type { SessionStore } from './session-store.ts';
@@ -21,7 +21,6 @@ const CTRL_CHAIN = 88;
 const CTRL_SET_GROUPS_LIST = 92;
 const CTRL_SET_MIN_PROTO_VERSION = 123;
 const CTRL_SET_MAX_PROTO_VERSION = 124;
-const TLS1_3_VERSION = 0x0304;
 
 const MODE_RELEASE_BUFFERS = 16;
 const MODE_ACCEPT_MOVING_WRITE_BUFFER = 2;
@@ -109,7 +108,7 @@ export class TlsContext {
     ssl.SSL_CTX_clear_options(at, OP_NO_SSLV3 + OP_NO_TLSV1 + OP_NO_TLSV1_1 + OP_NO_TLSV1_2 + OP_NO_TLSV1_3);
     ssl.SSL_CTX_set_options(at, options);
     ssl.SSL_CTX_ctrl(at, CTRL_SET_MIN_PROTO_VERSION, 0, 0);
-    ssl.SSL_CTX_ctrl(at, CTRL_SET_MAX_PROTO_VERSION, TLS1_3_VERSION, 0);
+    ssl.SSL_CTX_ctrl(at, CTRL_SET_MAX_PROTO_VERSION, TLS1_3, 0);
     ssl.SSL_CTX_ctrl(
       at,
       CTRL_MODE,

@@ -1,9 +1,7 @@
 /** How loud an error of TLS is: what the other side can cause is as loud as its caller says, the rest `crit`, as in nginx. */
 import { CRIT } from '../log/levels.ts';
-import { lastError } from './errors.ts';
+import { FAULT, lastError, SYSCALL } from './errors.ts';
 
-const SSL_ERROR_SSL = 1;
-const SSL_ERROR_SYSCALL = 5;
 /** Alerts of the other side are reasons from here on. */
 const ALERTS = 1000;
 const LAST_ALERT = ALERTS + 255;
@@ -18,8 +16,8 @@ const BY_PEERS: ReadonlySet<number> = new Set([
 
 /** The level for the newest error of the queue; `error` is what SSL_get_error said, `ordinary` that of the usual failures. */
 export const levelOfLastError = (error: number, ordinary: number): number => {
-  if (error === SSL_ERROR_SYSCALL) return ordinary;
-  if (error !== SSL_ERROR_SSL) return CRIT;
+  if (error === SYSCALL) return ordinary;
+  if (error !== FAULT) return CRIT;
   const { reason } = lastError();
   return BY_PEERS.has(reason) || (reason >= ALERTS && reason <= LAST_ALERT) ? ordinary : CRIT;
 };

@@ -2,6 +2,13 @@
 import { libc } from '../platform/libc.ts';
 import { openssl, pointerIn } from './openssl.ts';
 
+/** What SSL_get_error says. */
+export const FAULT = 1;
+export const WANT_READ = 2;
+export const WANT_WRITE = 3;
+export const SYSCALL = 5;
+export const ZERO_RETURN = 6;
+
 const TEXT_DATA = 2;
 const room = Buffer.alloc(256);
 const dataPointer = Buffer.alloc(8);

@@ -228,6 +228,14 @@ type Call<S> = S extends readonly [infer R extends keyof Kinds, ...infer A exten
   : never;
 export type OpenSsl = { readonly [N in keyof typeof SIGNATURES]: Call<(typeof SIGNATURES)[N]> };
 
+/** Orders for BIO_ctrl: empty it; where its bytes are; how many there are. */
+export const BIO_RESET = 1;
+export const BIO_INFO = 3;
+export const BIO_PENDING = 10;
+
+/** A version, as SSL_version gives it. */
+export const TLS1_3 = 0x0304;
+
 let calls: OpenSsl | undefined;
 
 const load = (): OpenSsl => {

@@ -5,15 +5,12 @@
  */
 import type { Connection } from '../net/connection.ts';
 import { writeMemory } from '../platform/write-memory.ts';
-import { copyOf, pointerIn } from './openssl.ts';
+import { WANT_WRITE } from './errors.ts';
+import { BIO_INFO, BIO_RESET, copyOf, pointerIn } from './openssl.ts';
 import type { Room } from './room.ts';
 
-const CTRL_RESET = 1;
-const CTRL_INFO = 3;
 /** More than this is not held back. */
 const MOST_HELD = 65536;
-/** What SSL_get_error says when there is no room. */
-export const WANT_WRITE = 3;
 
 export class TlsOutput {
   /** Writes go to this memory of the library's; 0: to the socket. */
@@ -118,7 +115,7 @@ export class TlsOutput {
     const { ssl, count, countAt } = room;
     this.held = false;
     this.#put = 0;
-    const length = ssl.BIO_ctrl(this.#memory, CTRL_INFO, 0, countAt);
+    const length = ssl.BIO_ctrl(this.#memory, BIO_INFO, 0, countAt);
     if (length <= 0) return !connection.blocked;
     if (length > this.#most) this.#most = length;
     const at = pointerIn(count);
@@ -126,7 +123,7 @@ export class TlsOutput {
     const taken =
       socket.queued === 0 && descriptor >= 0 ? Math.max(0, writeMemory(descriptor, at, length)) : 0;
     const rest = taken < length ? copyOf(at + taken, length - taken) : undefined;
-    ssl.BIO_ctrl(this.#memory, CTRL_RESET, 0, 0);
+    ssl.BIO_ctrl(this.#memory, BIO_RESET, 0, 0);
     if (!rest || socket.writeBytes(rest)) return true;
     connection.blocked = true;
     return false;

@@ -1,12 +1,10 @@
 /** The memory through which all TLS connections of the process read and write, one after the other. */
 import { READ_SIZE } from '../net/connection.ts';
-import { addressOf, type OpenSsl, openssl } from './openssl.ts';
+import { addressOf, BIO_PENDING, BIO_RESET, type OpenSsl, openssl } from './openssl.ts';
 
 /** TLS records hold no more. */
 export const LARGEST_RECORD = 16384;
 
-const CTRL_RESET = 1;
-const CTRL_PENDING = 10;
 /** So many memories wait to be used again. */
 const MOST_IDLE = 64;
 /** One that has held more is not kept. */
@@ -48,7 +46,7 @@ export class Room {
 
   /** OpenSSL has taken all that was fed. */
   get drained(): boolean {
-    return this.ssl.BIO_ctrl(this.input, CTRL_PENDING, 0, 0) === 0;
+    return this.ssl.BIO_ctrl(this.input, BIO_PENDING, 0, 0) === 0;
   }
 
   /** Memory for a connection to write to. It is counted twice: once for the connection, once for `giveBack`. */
@@ -67,13 +65,13 @@ export class Room {
       return;
     }
     // Nothing of one connection may be sent to another.
-    ssl.BIO_ctrl(memory, CTRL_RESET, 0, 0);
+    ssl.BIO_ctrl(memory, BIO_RESET, 0, 0);
     this.#idle.push(memory);
   }
 
   /** Drops what OpenSSL has not read: nothing may stay behind for the next connection. */
   drop(): void {
-    this.ssl.BIO_ctrl(this.input, CTRL_RESET, 0, 0);
+    this.ssl.BIO_ctrl(this.input, BIO_RESET, 0, 0);
   }
 }
 

@@ -7,8 +7,8 @@ import { Connection, type ConnectionHandler } from '../net/connection.ts';
 import { errnoText } from '../platform/errno.ts';
 import { lastErrno } from '../platform/libc.ts';
 import { levelOfLastError } from './error-levels.ts';
-import { takeErrors } from './errors.ts';
-import { TlsOutput, WANT_WRITE } from './output.ts';
+import { SYSCALL, takeErrors, WANT_READ, WANT_WRITE, ZERO_RETURN } from './errors.ts';
+import { TlsOutput } from './output.ts';
 import { LARGEST_RECORD, type Room, roomOf } from './room.ts';
 
 /** Why TLS has failed: nginx's message, and its level. */
@@ -27,11 +27,6 @@ export const OPEN = 3;
 /** Our side is shut: what still comes is not looked at. */
 export const ENDED = 4;
 const GONE = 5;
-
-/** What SSL_get_error says. */
-export const WANT_READ = 2;
-const SYSCALL = 5;
-const ZERO_RETURN = 6;
 
 const SENT_SHUTDOWN = 1;
 const RECEIVED_SHUTDOWN = 2;

@@ -1,7 +1,5 @@
 /** Text that OpenSSL writes about its objects. */
-import { copyOf, openssl, pointerIn } from './openssl.ts';
-
-const BIO_INFO = 3;
+import { BIO_INFO, copyOf, openssl, pointerIn } from './openssl.ts';
 
 /** What `write` writes, one character a byte. */
 export const written = (write: (bio: number) => void): string => {

@@ -1,6 +1,6 @@
 /** Keys of session tickets: from files (`ssl_session_ticket_key`), or made and rotated in shared memory. */
 import { hkdfSync, randomFillSync } from 'node:crypto';
-import { addressOf, callback, cText, openssl, viewOf } from './openssl.ts';
+import { addressOf, callback, cText, openssl, TLS1_3, viewOf } from './openssl.ts';
 
 /** One key: 16 bytes of name, then what encrypts and what proves. */
 export interface TicketKey {
@@ -33,7 +33,6 @@ export const fixedKeys = (secret: Uint8Array, identity: string): Buffer =>
     hkdfSync('sha256', secret, Buffer.alloc(0), `session tickets ${identity}`.slice(0, 1000), KEY_BYTES),
   );
 
-const TLS1_3_VERSION = 0x0304;
 const UTF8 = 4;
 const PARAMETER_BYTES = 40;
 const digestName = cText('SHA256');
@@ -99,7 +98,7 @@ const useKey = (
   }
   if (library.EVP_DecryptInit_ex(cipher, algorithm, 0, key.aes, iv) !== 1) return -1;
   // TLS 1.3 wants a new ticket each time; an old key's ticket is renewed by the present key.
-  return library.SSL_version(ssl) === TLS1_3_VERSION || key !== first ? 2 : 1;
+  return library.SSL_version(ssl) === TLS1_3 || key !== first ? 2 : 1;
 };
 
 let registered = 0;
