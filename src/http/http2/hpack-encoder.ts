@@ -17,7 +17,7 @@ export const integer = (value: number, mask: number, first: number): string => {
 };
 
 /** A string as it stands. */
-const rawString = (text: string): string => integer(text.length, 0x7f, 0) + text;
+export const rawString = (text: string): string => integer(text.length, 0x7f, 0) + text;
 
 /** A string, in Huffman code where that is shorter. */
 export const string = (text: string): string => {
