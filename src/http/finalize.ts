@@ -220,6 +220,37 @@ const finalizeAs = (request: Request, verdict: Verdict): void => {
   request.stream.finish(request);
 };
 
+/** All of the reply has been written: what was finalized before that ends now. */
+export const endOutput = (request: Request): void => {
+  request.outputDone = true;
+  if (!request.finalizing) return;
+  request.finalizing = false;
+  finalize(request, OK);
+};
+
+/** A body is refused: the exchange with an upstream ends, if one has begun, and `status` is the answer. */
+export const refuseBody = (request: Request, status: number): void => {
+  const { producer } = request;
+  request.producer = undefined;
+  producer?.abortOutput(request);
+  if (!request.finished) finalize(request, status);
+};
+
+/** No more of a body will come: the exchange with an upstream ends, if one has begun, and the request with `status`. */
+export const breakOff = (request: Request, status: number): void => {
+  request.producer?.abortOutput(request);
+  if (!request.finished) terminate(request, status);
+};
+
+/** The client waits no longer: upstreams that work for it are told. False: there are none. */
+export const leaveUpstreams = (request: Request): boolean => {
+  const { upstream, producer, subrequests } = request;
+  if (upstream && producer) producer.abortOutput(request);
+  else if (subrequests && subrequests.count > 0) subrequests.clientGone();
+  else return false;
+  return true;
+};
+
 /** `post_action`: the request runs once more after its end, elsewhere and for its effects only. False: there is none. */
 const postAction = (request: Request): boolean => {
   const uri = request.location.core.post_action;

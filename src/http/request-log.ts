@@ -3,6 +3,9 @@ import type { ErrorLog } from '../log/error-log.ts';
 import { DEBUG } from '../log/levels.ts';
 import type { Request } from './request.ts';
 
+/** What is said of a client that was too slow. */
+export const CLIENT_TIMED_OUT = 'client timed out (110: Connection timed out)';
+
 /** `, client: A, server: S, request: "L", upstream: "U", host: "H", referrer: "R"`, as far as it is known. */
 const contextOf = (request: Request): string => {
   const { stream, headers } = request;

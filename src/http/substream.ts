@@ -2,7 +2,7 @@
 import type { ErrorLog } from '../log/error-log.ts';
 import type { TlsConnection } from '../tls/connection.ts';
 import type { ClientCounters } from './counters.ts';
-import { endRequest, finalize, terminate } from './finalize.ts';
+import { endOutput, endRequest, terminate } from './finalize.ts';
 import { type BodySink, type Data, LAST, OWNED } from './output.ts';
 import { runPhases } from './phases.ts';
 import type { BodyReader } from './read-body.ts';
@@ -104,11 +104,7 @@ export class Substream implements Stream {
     request.bodySent += bytes.length;
     this.output.write(request, bytes, flags);
     if ((flags & LAST) === 0 || request.outputDone) return;
-    request.outputDone = true;
-    if (request.finalizing) {
-      request.finalizing = false;
-      finalize(request, 0);
-    }
+    endOutput(request);
   }
 
   /** The subrequest is over: what it has written stands in its turn, and its parent may go on. */

@@ -1,6 +1,6 @@
 /** The bodies of a client's requests: kept until somebody asks for them, fed to who reads them, refused or thrown away. */
 import type { Connection } from '../../net/connection.ts';
-import { finalize } from '../finalize.ts';
+import { refuseBody } from '../finalize.ts';
 import type { BodyReader } from '../read-body.ts';
 import type { Request } from '../request.ts';
 
@@ -76,7 +76,7 @@ export class BodyIntake {
       this.#over();
       request.keepAlive = false;
       if (owner.readsRest) owner.close();
-      else this.#refuse(request, reader.failure);
+      else refuseBody(request, reader.failure);
       return;
     }
     if (!reader.complete) {
@@ -92,16 +92,6 @@ export class BodyIntake {
     else reader.finish();
   }
 
-  /** The body is refused: the exchange with an upstream ends, if one has begun. */
-  #refuse(request: Request, status: number): void {
-    const { producer } = request;
-    if (producer) {
-      request.producer = undefined;
-      producer.abortOutput(request);
-    }
-    if (!request.finished) finalize(request, status);
-  }
-
   #over(): void {
     this.reader = undefined;
     this.expected = false;
@@ -113,12 +103,6 @@ export class BodyIntake {
     if (!reader || reader.discarding) return;
     request.keepAlive = false;
     reader.discard();
-  }
-
-  /** No more of it will come: the exchange with an upstream ends, if one has begun. */
-  breakOff(request: Request): void {
-    this.reader = undefined;
-    request.producer?.abortOutput(request);
   }
 
   /** Nothing more is read of the present body. */

@@ -1,6 +1,6 @@
 /** What a request needs of a client's HTTP/1 connection while it is answered: its body, and the way for its reply. */
 import { UNABLE } from '../../platform/send-file.ts';
-import { finalize } from '../finalize.ts';
+import { endOutput } from '../finalize.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
 import type { BodyReader } from '../read-body.ts';
@@ -81,12 +81,7 @@ export abstract class ClientStream extends ClientIdentity implements Stream, Bod
   write(request: Request, bytes: Data, flags: number): void {
     if (this.broken) return;
     this.writer.write(request, bytes, flags);
-    if ((flags & LAST) === 0) return;
-    request.outputDone = true;
-    if (request.finalizing) {
-      request.finalizing = false;
-      finalize(request, 0);
-    }
+    if ((flags & LAST) !== 0) endOutput(request);
   }
 
   sendFile(request: Request, file: number, position: number, count: number): number {

@@ -7,16 +7,17 @@ import { DEBUG, INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { monotonic, wallClock } from '../../net/timers.ts';
 import type { TlsFailure } from '../../tls/stream.ts';
-import { endRequest, finalize, terminate } from '../finalize.ts';
+import { breakOff, endRequest, finalize, leaveUpstreams, terminate } from '../finalize.ts';
 import type { HeadersIn } from '../headers.ts';
 import type { Server } from '../location.ts';
 import { runPhases } from '../phases.ts';
 import { discardBody, logPrematureClose } from '../read-body.ts';
 import { Request, type Tunnel } from '../request.ts';
-import { logHead, logOf, logRequest, sendingAction } from '../request-log.ts';
+import { CLIENT_TIMED_OUT, logHead, logOf, logRequest, sendingAction } from '../request-log.ts';
 import { ERROR } from '../verdict.ts';
 import { refusedByTls, refusedWithoutTls } from '../verify-client.ts';
 import { ClientStream } from './client-stream.ts';
+import { ClientTunnel, type TunnelClient } from './client-tunnel.ts';
 import type { AddressConf, ClientHost } from './host.ts';
 import { Lingering, lingers } from './lingering.ts';
 import { Opening, type OpeningClient } from './opening.ts';
@@ -29,15 +30,17 @@ const HEAD = 2;
 const BUSY = 3;
 const BODY_REST = 4;
 const LINGER = 5;
+/** Its bytes are the tunnel's (`client-tunnel.ts`). */
 const TUNNEL = 6;
 const CLOSED = 7;
-
-const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
 /** How long an idle connection stays open when the worker drains, ms. */
 const DRAIN_GRACE = 500;
 
-export class Client extends ClientStream implements ConnectionHandler, RequestOwner, OpeningClient {
+export class Client
+  extends ClientStream
+  implements ConnectionHandler, RequestOwner, OpeningClient, TunnelClient
+{
   readonly #intake = new RequestIntake(this, this.body);
   /** While it is not known yet that it speaks HTTP/1. */
   #opening: Opening | undefined = undefined;
@@ -45,7 +48,6 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
   #request: Request | undefined = undefined;
   /** The reply has been given whole, and waits to be taken. */
   #finishing = false;
-  #tunnel: Tunnel | undefined = undefined;
   #lingering: Lingering | undefined = undefined;
 
   constructor(host: ClientHost, address: AddressConf) {
@@ -86,9 +88,6 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
       case IDLE:
       case HEAD:
         this.#intake.read(bytes, length);
-        return;
-      case TUNNEL:
-        this.#tunnel?.clientBytes(bytes.subarray(0, length));
         return;
       case LINGER:
         if (!this.#lingering?.goesOn()) this.close();
@@ -174,7 +173,7 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
   }
 
   sendingTimedOut(request: Request): void {
-    logRequest(request, INFO, TIMED_OUT + sendingAction(request));
+    logRequest(request, INFO, CLIENT_TIMED_OUT + sendingAction(request));
     this.#timedOut(request);
   }
 
@@ -189,9 +188,7 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
   onDrain(): void {
     this.writer.drained();
     const request = this.#request;
-    if (this.#state === TUNNEL) {
-      this.#tunnel?.clientDrained();
-    } else if (this.#finishing && request) {
+    if (this.#finishing && request) {
       this.#finishing = false;
       this.#finished(request);
     } else if (!this.throttled) {
@@ -301,9 +298,6 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
         }
         this.close();
         return;
-      case TUNNEL:
-        this.#tunnel?.clientEnded();
-        return;
       case IDLE:
         if (this.requests > 0) this.logKeptEnd(INFO);
         else this.log(INFO, 'client closed connection while waiting for request');
@@ -319,13 +313,9 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
     const { reader } = this.body;
     if (reader && !reader.discarding) {
       logPrematureClose(request);
-      this.body.breakOff(request);
-      if (!request.finished) terminate(request, 400);
-    } else if (request.upstream && request.producer) {
-      request.producer.abortOutput(request);
-    } else if (request.subrequests && request.subrequests.count > 0) {
-      request.subrequests.clientGone();
-    } else if (!reader && (!request.complete || this.#finishing)) {
+      this.body.reader = undefined;
+      breakOff(request, 400);
+    } else if (!leaveUpstreams(request) && !reader && (!request.complete || this.#finishing)) {
       // It waits in a phase (limit_req and its like), or for room, with an answer that nobody will read.
       logPrematureClose(request);
       terminate(request, 499);
@@ -359,14 +349,9 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
     this.#state = CLOSED;
     this.counters.close();
     this.host.gone(this);
-    if (state === TUNNEL) {
-      this.#tunnel?.clientClosed();
-    } else if (request && !request.finished) {
+    if (request && !request.finished && state !== TUNNEL) {
       if (this.#finishing) this.#end(request);
-      else {
-        request.producer?.abortOutput(request);
-        if (!request.finished) terminate(request, state === HEAD ? 400 : ERROR);
-      }
+      else breakOff(request, state === HEAD ? 400 : ERROR);
     }
   }
 
@@ -379,7 +364,7 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
         this.connection.destroy();
         return;
       case IDLE:
-        if (this.requests === 0) this.log(INFO, `${TIMED_OUT} while waiting for request`);
+        if (this.requests === 0) this.log(INFO, `${CLIENT_TIMED_OUT} while waiting for request`);
         this.close();
         return;
       case HEAD:
@@ -387,13 +372,14 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
           this.close();
           return;
         }
-        logRequest(request, INFO, `${TIMED_OUT}${this.#intake.breakOff(request)}`);
+        logRequest(request, INFO, `${CLIENT_TIMED_OUT}${this.#intake.breakOff(request)}`);
         this.#toBusy();
         this.#timedOut(request);
         return;
       case BUSY:
         if (!request || !this.body.reader) return;
-        this.body.breakOff(request);
+        this.body.reader = undefined;
+        request.producer?.abortOutput(request);
         if (!request.finished) this.#timedOut(request);
         return;
       default:
@@ -404,9 +390,9 @@ export class Client extends ClientStream implements ConnectionHandler, RequestOw
   // ---- tunnels
 
   upgrade(_request: Request, tunnel: Tunnel): void {
-    this.#tunnel = tunnel;
     this.#state = TUNNEL;
     this.connection.timer.stop();
+    this.connection.handler = new ClientTunnel(this, tunnel);
     const early = this.#intake.takePending();
     this.writer.flushHead();
     this.connection.resume();

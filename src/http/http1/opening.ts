@@ -11,6 +11,7 @@ import { startTls, type TlsConnection } from '../../tls/connection.ts';
 import { PREFACE } from '../http2/frames.ts';
 import type { Server } from '../location.ts';
 import type { ProxyProtocol, Request } from '../request.ts';
+import { CLIENT_TIMED_OUT } from '../request-log.ts';
 import { BROKEN, Greeting, HANDSHAKE, WAITING } from './greeting.ts';
 import type { AddressConf, ClientFacts, ClientHost } from './host.ts';
 
@@ -20,7 +21,6 @@ const WAITING_FOR_PREFACE = 2;
 
 const NO_BYTES = Buffer.alloc(0);
 const CUT = 'peer closed connection in SSL handshake';
-const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
 /** The client that opens, with what its opening finds out. */
 export interface OpeningClient extends ClientFacts {
@@ -182,10 +182,10 @@ export class Opening implements ConnectionHandler {
     // Said once: the close that follows says no more.
     this.#stage = GREETING;
     if (stage === SHAKING || (stage === GREETING && this.#greeting?.inHandshake)) {
-      client.logTls(INFO, TIMED_OUT, 'SSL handshaking');
+      client.logTls(INFO, CLIENT_TIMED_OUT, 'SSL handshaking');
     } else {
       const action = stage === GREETING ? 'reading PROXY protocol' : 'waiting for request';
-      client.log(INFO, `${TIMED_OUT} while ${action}`);
+      client.log(INFO, `${CLIENT_TIMED_OUT} while ${action}`);
     }
     client.close();
   }

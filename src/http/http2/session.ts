@@ -7,6 +7,7 @@ import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
 import { terminate } from '../finalize.ts';
 import type { ClientFacts, ClientHost, Served } from '../http1/host.ts';
 import type { Location, Server } from '../location.ts';
+import { CLIENT_TIMED_OUT } from '../request-log.ts';
 import { FloodGuard } from './flood-guard.ts';
 import { type Flushed, flushSoon } from './flush-soon.ts';
 import { FrameIntake } from './frame-intake.ts';
@@ -47,7 +48,6 @@ const LINGERING = 1;
 const CLOSED = 2;
 /** An idle connection may be woken so many times for each request that it may make. */
 const WAKES = 10;
-const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
 export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
   readonly connection: Connection;
@@ -396,7 +396,7 @@ export class Session implements ConnectionHandler, TimerOwner, Flushed, Served {
     if (this.#state !== OPEN) {
       if (!this.#stillTakes()) this.#cut();
     } else if (this.#intake.incomplete) {
-      this.log(TIMED_OUT);
+      this.log(CLIENT_TIMED_OUT);
       this.end(PROTOCOL_ERROR, true);
     } else {
       this.end(NO_ERROR);

@@ -1,12 +1,12 @@
 /** One stream of HTTP/2 (RFC 9113 section 5): what a request needs of its connection. */
 import { INFO } from '../../log/levels.ts';
 import { Timer, type TimerOwner } from '../../net/timers.ts';
-import { endRequest, finalize, terminate } from '../finalize.ts';
+import { endOutput, endRequest, finalize, terminate } from '../finalize.ts';
 import { type Data, LAST, OWNED } from '../output.ts';
 import { runPhases } from '../phases.ts';
 import type { BodyReader } from '../read-body.ts';
 import type { Request, Stream, Tunnel } from '../request.ts';
-import { logRequest, sendingAction } from '../request-log.ts';
+import { CLIENT_TIMED_OUT, logRequest, sendingAction } from '../request-log.ts';
 import { ERROR } from '../verdict.ts';
 import { INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts';
 import { endGone, logReset } from './gone.ts';
@@ -14,8 +14,6 @@ import type { Session } from './session.ts';
 import { COMPLETE, FAILED, StreamBody } from './stream-body.ts';
 import { StreamFacts } from './stream-facts.ts';
 import { StreamOutput } from './stream-output.ts';
-
-const TIMED_OUT = 'client timed out (110: Connection timed out)';
 
 export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
   request!: Request;
@@ -89,12 +87,7 @@ export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
     output.write(request, bytes, last, (flags & OWNED) !== 0);
     this.session.written();
     if (output.holds || this.session.send.blocked) this.#wait();
-    if (!last) return;
-    request.outputDone = true;
-    if (request.finalizing) {
-      request.finalizing = false;
-      finalize(request, 0);
-    }
+    if (last) endOutput(request);
   }
 
   /** The client has send_timeout to make room. */
@@ -313,14 +306,14 @@ export class Http2Stream extends StreamFacts implements Stream, TimerOwner {
     this.#timedOut = true;
     if (request.location.core.reset_timedout_connection) this.session.resetAtEnd();
     if (timer === this.#sendTimer) {
-      logRequest(request, INFO, TIMED_OUT + sendingAction(request));
+      logRequest(request, INFO, CLIENT_TIMED_OUT + sendingAction(request));
       terminate(request, 408);
     } else if (this.inHead) {
-      logRequest(request, INFO, `${TIMED_OUT} while reading client request headers`);
+      logRequest(request, INFO, `${CLIENT_TIMED_OUT} while reading client request headers`);
       terminate(request, 408);
     } else if (body) {
       this.body = undefined;
-      if (body.reader?.streamed !== true) logRequest(request, INFO, TIMED_OUT);
+      if (body.reader?.streamed !== true) logRequest(request, INFO, CLIENT_TIMED_OUT);
       terminate(request, 408);
     }
     this.session.written();
