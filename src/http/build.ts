@@ -1,9 +1,9 @@
 /** The http block while it is read: what its statements register for the time when it is complete. */
 import { type Args, key, type Place, type Scope } from '../config/contract.ts';
-import type { RegexResult } from '../config/regex.ts';
-import { compileRegex } from '../config/regex.ts';
 import type { Resolver } from '../net/resolver.ts';
 import type { UpstreamGroups } from '../upstream/registry.ts';
+import type * as values from '../values/regex.ts';
+import { Values } from '../values/values.ts';
 import type { Zone } from '../zone/zones.ts';
 import { ClientCounters } from './counters.ts';
 import type { Listen } from './listen.ts';
@@ -12,8 +12,7 @@ import type { Location, Server } from './location.ts';
 import type { Written } from './location-table.ts';
 import type { Request } from './request.ts';
 import type { ServerName } from './server-names.ts';
-import { compileTemplate, type Template } from './template.ts';
-import { type VariableRef, Variables } from './variables.ts';
+import { complain } from './variables.ts';
 
 /** A `server { }` as written. */
 export interface ServerBuild {
@@ -23,13 +22,8 @@ export interface ServerBuild {
   readonly listens: Listen[];
 }
 
-/** A regular expression of the configuration with its named captures bound to variables. */
-export interface Regex {
-  readonly source: string;
-  readonly regexp: RegExp;
-  /** Matches and, when it does, keeps the captures on the request. */
-  readonly match: (request: Request, text: string) => boolean;
-}
+/** A regular expression of the configuration, for requests. */
+export type Regex = values.Regex<Request>;
 
 /** One address that is listened on: the options of its socket and the servers behind it. */
 export interface AddressBuild {
@@ -42,19 +36,16 @@ export interface AddressBuild {
 }
 
 /** What is collected while an http block is read; found through `scope.need(HTTP)`. */
-export class HttpBuild {
-  readonly variables = new Variables();
+export class HttpBuild extends Values<Request> {
   readonly servers: ServerBuild[] = [];
   /** What each block became that has a location of its own: servers, locations, `if`, `limit_except`. */
   readonly locations = new Map<Scope, Location>();
   constructor(
     readonly scope: Scope,
     readonly upstreams: UpstreamGroups,
-  ) {}
-
-  /** What is written alike in many servers is compiled once. */
-  readonly #templates = new Map<string, Template>();
-  readonly #regexes = new Map<string, Regex>();
+  ) {
+    super(complain);
+  }
 
   /** Every location, once compiled. */
   readonly compiled: Location[] = [];
@@ -112,48 +103,6 @@ export class HttpBuild {
       known.hasDefault = true;
       known.fallback = server;
     }
-  }
-
-  /** Compiles a value with variables. Throws in nginx's words. */
-  template(source: string, place?: Place): Template {
-    if (!source.includes('$')) return compileTemplate(source, this.variables, place);
-    let template = this.#templates.get(source);
-    if (!template) this.#templates.set(source, (template = compileTemplate(source, this.variables, place)));
-    return template;
-  }
-
-  /** Compiles a pattern; its named captures become variables. Throws in nginx's words. */
-  regex(source: string, caseless: boolean, place?: Place): Regex {
-    const id = `${caseless ? '~*' : '~'}${source}`;
-    let regex = this.#regexes.get(id);
-    if (!regex) this.#regexes.set(id, (regex = this.#compileRegex(source, caseless, place)));
-    return regex;
-  }
-
-  #compileRegex(source: string, caseless: boolean, place: Place | undefined): Regex {
-    const compiled: RegexResult = compileRegex(source, { caseless });
-    const names: [VariableRef, number][] = compiled.names.map(([name, index]) => [
-      this.variables.settable(name, place),
-      index,
-    ]);
-    const regexp = compiled.regexp;
-    if (names.length === 0) {
-      const match = (request: Request, text: string): boolean => {
-        const found = regexp.exec(text);
-        if (!found) return false;
-        request.captures = found;
-        return true;
-      };
-      return { source, regexp, match };
-    }
-    const match = (request: Request, text: string): boolean => {
-      const found = regexp.exec(text);
-      if (!found) return false;
-      request.captures = found;
-      for (const [ref, index] of names) request.values[ref.slot] = found[index] ?? '';
-      return true;
-    };
-    return { source, regexp, match };
   }
 }
 

@@ -1,69 +1,7 @@
-/** Values with variables (`$scheme://$host$request_uri`), compiled to closures when the configuration is loaded. */
-
-import { ConfError, type Place } from '../config/contract.ts';
-import { parseTemplate } from '../config/template.ts';
+/** Values with variables of requests; see values/template.ts. */
+import type * as values from '../values/template.ts';
 import type { Request } from './request.ts';
-import type { VariableRef, Variables } from './variables.ts';
 
+export { compileTemplate, plainText } from '../values/template.ts';
 /** nginx's complex value. */
-export interface Template {
-  /** The text as written. */
-  readonly source: string;
-  /** The value when it holds no variable, known at load. */
-  readonly constant: string | undefined;
-  /** The variables it refers to. */
-  readonly refs: readonly VariableRef[];
-  /** The value for a request; a variable not found is empty. */
-  readonly text: (request: Request) => string;
-}
-
-const NO_REFS: readonly VariableRef[] = [];
-
-type Part = (request: Request) => string;
-
-/** A value without variables. */
-export const plainText = (text: string): Template => ({
-  source: text,
-  constant: text,
-  refs: NO_REFS,
-  text: () => text,
-});
-
-/** Compiles `source`. Throws ConfError in nginx's words for a malformed variable. */
-export const compileTemplate = (source: string, variables: Variables, place?: Place): Template => {
-  if (!source.includes('$')) return plainText(source);
-  const refs: VariableRef[] = [];
-  let parts: Part[];
-  try {
-    parts = parseTemplate(source).map((part): Part => {
-      if (typeof part === 'string') return () => part;
-      if ('capture' in part) {
-        const index = part.capture;
-        return (request) => request.captures?.[index] ?? '';
-      }
-      const ref = variables.use(part.variable, place);
-      refs.push(ref);
-      return (request) => ref.get(request) ?? '';
-    });
-  } catch (error) {
-    if (error instanceof ConfError || !(error instanceof Error)) throw error;
-    throw new ConfError(error.message, place);
-  }
-  return { source, constant: undefined, refs, text: join(parts) };
-};
-
-const empty: Part = () => '';
-
-/** The shapes that configurations use most run without a loop. */
-const join = (parts: readonly Part[]): Part => {
-  const [a = empty, b = empty, c = empty, d = empty] = parts;
-  if (parts.length <= 1) return a;
-  if (parts.length === 2) return (request) => a(request) + b(request);
-  if (parts.length === 3) return (request) => a(request) + b(request) + c(request);
-  if (parts.length === 4) return (request) => a(request) + b(request) + c(request) + d(request);
-  return (request) => {
-    let text = '';
-    for (const part of parts) text += part(request);
-    return text;
-  };
-};
+export type Template = values.Template<Request>;
