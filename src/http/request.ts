@@ -3,7 +3,9 @@
  * now) writes its reply and reads its body. Every field has its kind of value from the start, so that all
  * requests share one shape.
  */
+
 import type { ErrorLog } from '../log/error-log.ts';
+import type { ProxyProtocol } from '../net/proxy-header.ts';
 import type { TlsConnection } from '../tls/connection.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { RequestBody } from './body.ts';
@@ -83,16 +85,6 @@ export interface Stream extends BodySink {
   upgrade(request: Request, tunnel: Tunnel): void;
   /** Raw bytes of a tunnel to the client; false means: wait for `Tunnel.clientDrained`. `bytes` are copied. */
   tunnelWrite(bytes: Uint8Array): boolean;
-}
-
-/** The addresses that a PROXY protocol header names. */
-export interface ProxyProtocol {
-  readonly sourceAddress: string;
-  readonly sourcePort: number;
-  readonly serverAddress: string;
-  readonly serverPort: number;
-  /** The extra values of version 2 as they came, one character a byte. */
-  readonly tlvs: string;
 }
 
 /** Who a client is. */
@@ -283,3 +275,5 @@ export interface Key<T> {
   readonly type?: T;
 }
 export const contextKey = <T>(owner: string): Key<T> => ({ owner });
+
+export type { ProxyProtocol };

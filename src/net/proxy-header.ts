@@ -1,5 +1,14 @@
 /** The PROXY protocol's header, versions 1 and 2, as a balancer in front sends it before anything else. */
-import type { ProxyProtocol } from '../request.ts';
+
+/** The addresses that a PROXY protocol header names. */
+export interface ProxyProtocol {
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  readonly serverAddress: string;
+  readonly serverPort: number;
+  /** The extra values of version 2 as they came, one character a byte. */
+  readonly tlvs: string;
+}
 
 export const INCOMPLETE = 0;
 export const INVALID = 1;

@@ -1,10 +1,11 @@
 /** An `upstream` block while it is read. */
 import { ConfError, type Place, placed } from '../config/contract.ts';
 import { Reason } from '../config/reason.ts';
+import type { Request } from '../http/request.ts';
 import type { Resolver } from '../net/resolver.ts';
 import type { Zone } from '../zone/zones.ts';
 import { directTarget, numericTarget, parseAddress, type Target } from './address.ts';
-import type { PeerGroup } from './contract.ts';
+import type { Asker, PeerGroup } from './contract.ts';
 import { type Balance, Group, roundRobin, type Sources } from './group.ts';
 import type { Resolving } from './host-watch.ts';
 import { MemberGroup } from './member-group.ts';
@@ -24,10 +25,10 @@ export interface ServerLine {
 }
 
 /** What a balancing method makes of a block. */
-export interface Method {
+export interface Method<R extends Asker = Request> {
   readonly name: string;
   readonly place: Place;
-  readonly balance: Balance;
+  readonly balance: Balance<R>;
   /** `server` parameters it does not know: `weight=`, `backup` ... */
   readonly refuses: readonly string[];
 }
@@ -35,7 +36,15 @@ export interface Method {
 /** nginx's default for a block that says nothing: 32 connections, each for the location that made it. */
 const DEFAULT_POOL = 32;
 
-export class Block {
+/** What a protocol's groups have. */
+export interface GroupRules {
+  /** The port of a server that names none; 0: it must name one. */
+  readonly port: number;
+  /** Connections are kept. */
+  readonly keeps: boolean;
+}
+
+export class Block<R extends Asker = Request> {
   readonly servers: ServerLine[] = [];
   /** `keepalive`: undefined where it is not written. */
   keepalive: { readonly size: number; readonly local: boolean; readonly place: Place } | undefined =
@@ -50,24 +59,25 @@ export class Block {
   /** `resolver` and `resolver_timeout` (ms) of its own. */
   resolver: Resolver | undefined = undefined;
   resolverTimeout: number | undefined = undefined;
-  method: Method | undefined = undefined;
+  method: Method<R> | undefined = undefined;
   /** `sticky`, and what it makes of the balancing method; a method behind it takes the place of both. */
-  sticky: { around: ((inner: Balance) => Sources) | undefined } | undefined = undefined;
+  sticky: { around: ((inner: Balance<R>) => Sources<R>) | undefined } | undefined = undefined;
 
   constructor(
     readonly name: string,
     readonly place: Place,
     readonly addresses: (host: string) => readonly string[],
+    readonly rules: GroupRules,
   ) {}
 
   /** Connections that the pool keeps; 0: none. */
   get poolSize(): number {
-    return this.keepalive?.size ?? DEFAULT_POOL;
+    return this.rules.keeps ? (this.keepalive?.size ?? DEFAULT_POOL) : 0;
   }
 
   /** The targets of a server's address. Throws Reason in nginx's words. */
   targets(text: string): readonly Target[] {
-    const address = parseAddress(text, 80);
+    const address = parseAddress(text, this.rules.port);
     if (address.kind !== 'name') return [directTarget(address)];
     const found = this.addresses(address.host);
     if (found.length === 0) throw new Reason('host not found');
@@ -84,7 +94,7 @@ export class Block {
    * Throws where there is no zone, no resolver, no server.
    */
   memberGroup(outer: { readonly resolver: Resolver | undefined; readonly timeout: number }): {
-    readonly group: MemberGroup;
+    readonly group: MemberGroup<R>;
     readonly resolving: Resolving;
   } {
     const { name, place, lines } = this;
@@ -115,7 +125,7 @@ export class Block {
   }
 
   /** The group it describes; its servers stand in the zone from `offset`. Throws `no servers in upstream`, where all are backups. */
-  group(offset: number): PeerGroup {
+  group(offset: number): PeerGroup<R> {
     const { zone } = this;
     const primary = this.#peers(false);
     const backup = this.#peers(true);
@@ -135,7 +145,7 @@ export class Block {
     return Peers.bytes(this.#peers(false).length) + Peers.bytes(this.#peers(true).length);
   }
 
-  #sources(): Sources {
+  #sources(): Sources<R> {
     const balance = this.method?.balance ?? roundRobin;
     return this.sticky?.around?.(balance) ?? balance;
   }

@@ -1,6 +1,7 @@
 /** `hash KEY consistent` (ketama): a server more or less moves only few keys. */
-import type { Request } from '../http/request.ts';
-import type { Template } from '../http/template.ts';
+import type { Template } from '../values/template.ts';
+import type { Subject } from '../values/variables.ts';
+import type { Asker } from './contract.ts';
 import { CRC_START, crc32, crcFinish, crcUpdate } from './crc32.ts';
 import type { Balance } from './group.ts';
 import type { GroupPeer, Peers } from './peers.ts';
@@ -58,7 +59,7 @@ class ConsistentSource extends RoundRobinSource {
   #misses = 0;
 
   constructor(
-    request: Request,
+    request: Asker,
     primary: Peers,
     backup: Peers | undefined,
     private readonly ring: readonly Point[],
@@ -81,7 +82,7 @@ class ConsistentSource extends RoundRobinSource {
   }
 }
 
-export const consistentHash = (key: Template): Balance => {
+export const consistentHash = <R extends Asker & Subject>(key: Template<R>): Balance<R> => {
   const rings = new WeakMap<Peers, readonly Point[]>();
   return (request, primary, backup) => {
     let ring = rings.get(primary);

@@ -42,13 +42,25 @@ export interface PeerSource {
   tries: number;
 }
 
+/** What balancers need of whoever asks for a peer: a request, or a session of stream. */
+export interface Asker {
+  /** What is under way to a peer on its behalf. */
+  readonly upstream: UnderWay | undefined;
+}
+
+export interface UnderWay {
+  log(level: number, message: string): void;
+  /** Times of the present attempt, ms; -1 while not known. */
+  readonly attempt: { readonly headerTime: number; readonly responseTime: number };
+}
+
 /** A named or implicit upstream, ready for requests. */
-export interface PeerGroup {
+export interface PeerGroup<R extends Asker = Request> {
   readonly name: string;
   /** Made from an `upstream` block (else from a proxy_pass address). */
   readonly explicit: boolean;
   /** Undefined: its name has to be looked up first (see resolve.ts). */
-  source(request: Request): PeerSource | undefined;
+  source(request: R): PeerSource | undefined;
   /** undefined when connections are not kept: no pool is ever looked at. */
   readonly pool: Pool | undefined;
 }

@@ -1,6 +1,7 @@
 /** `hash KEY`: the same key stays at the same peer (as Cache::Memcached spreads keys). */
-import type { Request } from '../http/request.ts';
-import type { Template } from '../http/template.ts';
+import type { Template } from '../values/template.ts';
+import type { Subject } from '../values/variables.ts';
+import type { Asker } from './contract.ts';
 import { CRC_START, crcFinish, crcUpdate } from './crc32.ts';
 import type { Balance } from './group.ts';
 import { HashedSource } from './hashed.ts';
@@ -11,7 +12,7 @@ class HashSource extends HashedSource {
   #round = 0;
 
   constructor(
-    request: Request,
+    request: Asker,
     primary: Peers,
     backup: Peers | undefined,
     private readonly key: string,
@@ -30,6 +31,6 @@ class HashSource extends HashedSource {
 }
 
 export const hash =
-  (key: Template): Balance =>
+  <R extends Asker & Subject>(key: Template<R>): Balance<R> =>
   (request, primary, backup) =>
     new HashSource(request, primary, backup, key.text(request));

@@ -22,7 +22,7 @@ export class HostWatch implements LookupOwner, TimerOwner {
   #lookup: Lookup | undefined = undefined;
 
   constructor(
-    readonly group: MemberGroup,
+    readonly group: MemberGroup<never>,
     readonly line: number,
     readonly server: HostServer,
     readonly resolving: Resolving,

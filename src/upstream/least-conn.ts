@@ -1,4 +1,5 @@
 /** `least_conn`: the peer with the fewest requests for its weight; among equals, by turns. */
+import type { Asker } from './contract.ts';
 import type { Balance } from './group.ts';
 import type { GroupPeer } from './peers.ts';
 import { RoundRobinSource, seconds } from './round-robin.ts';
@@ -19,4 +20,5 @@ class LeastConnSource extends RoundRobinSource {
   }
 }
 
-export const leastConn: Balance = (request, primary, backup) => new LeastConnSource(request, primary, backup);
+export const leastConn: Balance<Asker> = (request, primary, backup) =>
+  new LeastConnSource(request, primary, backup);

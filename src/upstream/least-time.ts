@@ -2,9 +2,8 @@
  * `least_time`: the peer that is expected to be done first: its average time, for each request that it has. Among those
  * that are about as quick, by turns.
  */
-import type { Request } from '../http/request.ts';
 import { sharedMonotonic } from '../net/timers.ts';
-import { PEER_OK } from './contract.ts';
+import { type Asker, PEER_OK } from './contract.ts';
 import type { Balance } from './group.ts';
 import type { GroupPeer, Peers } from './peers.ts';
 import { RoundRobinSource, seconds } from './round-robin.ts';
@@ -30,7 +29,7 @@ class LeastTimeSource extends RoundRobinSource {
   #counted = false;
 
   constructor(
-    request: Request,
+    request: Asker,
     primary: Peers,
     backup: Peers | undefined,
     private readonly options: LeastTimeOptions,
@@ -153,6 +152,6 @@ class LeastTimeSource extends RoundRobinSource {
 }
 
 export const leastTime =
-  (options: LeastTimeOptions): Balance =>
+  (options: LeastTimeOptions): Balance<Asker> =>
   (request, primary, backup) =>
     new LeastTimeSource(request, primary, backup, options);

@@ -2,7 +2,7 @@
 import type { Request } from '../http/request.ts';
 import type { Resolved } from '../net/lookup.ts';
 import { numericTarget } from './address.ts';
-import type { PeerGroup, PeerSource } from './contract.ts';
+import type { Asker, PeerGroup, PeerSource } from './contract.ts';
 import type { Sources } from './group.ts';
 import type { MemberTable } from './member-table.ts';
 import { adopt, type GroupState, type HostServer, type Member, replaceMembers, wantedOf } from './members.ts';
@@ -24,7 +24,7 @@ class MemberPeers extends Peers {
   constructor(
     list: readonly GroupPeer[],
     single: boolean,
-    readonly group: MemberGroup,
+    readonly group: { sync(table: MemberTable): void },
     readonly table: MemberTable,
   ) {
     super(list, single);
@@ -45,7 +45,7 @@ class MemberPeers extends Peers {
   }
 }
 
-export class MemberGroup implements PeerGroup {
+export class MemberGroup<R extends Asker = Request> implements PeerGroup<R> {
   readonly explicit = true;
   #table: MemberTable | undefined = undefined;
   #primary: Peers = new Peers([], false);
@@ -58,7 +58,7 @@ export class MemberGroup implements PeerGroup {
   constructor(
     readonly name: string,
     readonly servers: MemberServers,
-    readonly balance: Sources,
+    readonly balance: Sources<R>,
     readonly pool: KeepalivePool | undefined,
   ) {}
 
@@ -80,7 +80,7 @@ export class MemberGroup implements PeerGroup {
     }));
   }
 
-  source(request: Request): PeerSource {
+  source(request: R): PeerSource {
     const table = this.#table;
     if (table && table.version !== this.#seen) {
       table.slots.lock();

@@ -14,7 +14,7 @@ export interface WatchContext {
 }
 
 interface Watched {
-  readonly group: MemberGroup;
+  readonly group: MemberGroup<never>;
   readonly resolving: Resolving;
 }
 
@@ -33,7 +33,7 @@ export class MemberZones {
     this.#parts.set(zone, { bytes, watched: [] });
   }
 
-  add(zone: Zone, group: MemberGroup, resolving: Resolving): void {
+  add(zone: Zone, group: MemberGroup<never>, resolving: Resolving): void {
     this.#parts.get(zone)?.watched.push({ group, resolving });
   }
 

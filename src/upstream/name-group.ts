@@ -3,11 +3,11 @@ import type { Request } from '../http/request.ts';
 import type { Lookup, LookupOwner, Resolved } from '../net/lookup.ts';
 import type { Resolver } from '../net/resolver.ts';
 import { numericTarget } from './address.ts';
-import type { PeerGroup, PeerSource } from './contract.ts';
+import type { Asker, PeerGroup, PeerSource } from './contract.ts';
 import { GroupPeer, Peers, PLAIN_SERVER } from './peers.ts';
 import { RoundRobinSource } from './round-robin.ts';
 
-export class NameGroup implements PeerGroup {
+export class NameGroup implements PeerGroup<Asker> {
   readonly explicit = false;
   readonly pool = undefined;
   #peers: Peers | undefined = undefined;
@@ -32,7 +32,7 @@ export class NameGroup implements PeerGroup {
     this.#peers = new Peers(peers, peers.length === 1);
   }
 
-  source(request: Request): PeerSource | undefined {
+  source(request: Asker): PeerSource | undefined {
     return this.#peers && new RoundRobinSource(request, this.#peers, undefined);
   }
 }

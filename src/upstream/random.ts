@@ -1,5 +1,5 @@
 /** `random`: a peer by lot, by weight; with `two` the one of two that has fewer requests for its weight. */
-import type { Request } from '../http/request.ts';
+import type { Asker } from './contract.ts';
 import type { Balance } from './group.ts';
 import type { GroupPeer, Peers } from './peers.ts';
 import { RoundRobinSource, seconds } from './round-robin.ts';
@@ -11,7 +11,7 @@ class RandomSource extends RoundRobinSource {
   #misses = 0;
 
   constructor(
-    request: Request,
+    request: Asker,
     primary: Peers,
     backup: Peers | undefined,
     private readonly two: boolean,
@@ -47,6 +47,6 @@ class RandomSource extends RoundRobinSource {
 
 /** `lot` gives numbers from 0 to below 1. */
 export const random =
-  (two: boolean, lot: () => number = Math.random): Balance =>
+  (two: boolean, lot: () => number = Math.random): Balance<Asker> =>
   (request, primary, backup) =>
     new RandomSource(request, primary, backup, two, lot);

@@ -1,23 +1,24 @@
 /** The upstream groups of one configuration: the blocks as written and the implicit ones of proxy_pass. */
 import { ConfError, type Place } from '../config/contract.ts';
 import { Reason } from '../config/reason.ts';
+import type { Request } from '../http/request.ts';
 import type { Resolver } from '../net/resolver.ts';
 import type { Zone } from '../zone/zones.ts';
 import { type Address, directTarget, numericTarget, parseAddress, type Target } from './address.ts';
-import { Block } from './block.ts';
-import type { PeerGroup } from './contract.ts';
+import { Block, type GroupRules } from './block.ts';
+import type { Asker, PeerGroup } from './contract.ts';
 import { Group, roundRobin } from './group.ts';
 import { MemberTable } from './member-table.ts';
 import { MemberZones, type WatchContext } from './member-zones.ts';
 import { GroupPeer, Peers, PLAIN_SERVER } from './peers.ts';
 
 /** A group that is referred to before it may have been read; `group` is bound when the http block is complete. */
-export interface GroupRef {
+export interface GroupRef<R extends Asker = Request> {
   readonly name: string;
   /** As it was written. */
   readonly text: string;
   readonly place: Place;
-  group: PeerGroup;
+  group: PeerGroup<R>;
 }
 
 /** The http block's `resolver` and `resolver_timeout` (ms). */
@@ -26,20 +27,20 @@ export interface OuterResolver {
   readonly timeout: number;
 }
 
-export interface UpstreamRegistry {
+export interface UpstreamRegistry<R extends Asker = Request> {
   /**
    * The group that `host[:port]` or `unix:path` names: an `upstream` block, maybe further down, or an implicit
    * one whose names are resolved when the block is complete (`host not found in upstream "x"`).
    */
-  use(address: string, defaultPort: number, place: Place): GroupRef;
+  use(address: string, defaultPort: number, place: Place): GroupRef<R>;
   /** At run time, for an address made of variables: an explicit group by its name, an implicit one by `host:port`. */
-  find(name: string): PeerGroup | undefined;
+  find(name: string): PeerGroup<R> | undefined;
   /** At run time, for `unix:PATH` or a numeric address with a port: a group of that one peer. Throws Reason. */
-  direct(address: string): PeerGroup;
+  direct(address: string): PeerGroup<R>;
   /** Begins an `upstream` block. Throws `duplicate upstream`, `upstream "x" may not have port N`. */
-  declare(name: string, place: Place): Block;
+  declare(name: string, place: Place): Block<R>;
   /** The `upstream` blocks in the order of the file. */
-  readonly blocks: readonly Block[];
+  readonly blocks: readonly Block<R>[];
   /** Binds every reference. Throws `host not found in upstream "x"`, `no port in upstream "x"`. */
   complete(outer: OuterResolver): void;
   /** In a worker whose zones have memory: begins to look up the names that are looked up at run time. */
@@ -49,7 +50,7 @@ export interface UpstreamRegistry {
 }
 
 /** A group whose block may still come. */
-class Reference implements GroupRef {
+class Reference<R extends Asker> implements GroupRef<R> {
   constructor(
     readonly name: string,
     readonly place: Place,
@@ -60,7 +61,7 @@ class Reference implements GroupRef {
     return this.address.text;
   }
 
-  group: PeerGroup = {
+  group: PeerGroup<R> = {
     name: '',
     explicit: false,
     pool: undefined,
@@ -80,58 +81,64 @@ export const withAddress = <T>(url: string, place: Place, parse: () => T): T => 
   }
 };
 
-export class UpstreamGroups implements UpstreamRegistry {
-  readonly #blocks: Block[] = [];
-  readonly #blocksByName = new Map<string, Block>();
+/** Those of http. */
+const HTTP_RULES: GroupRules = { port: 80, keeps: true };
+
+export class UpstreamGroups<R extends Asker = Request> implements UpstreamRegistry<R> {
+  readonly #blocks: Block<R>[] = [];
+  readonly #blocksByName = new Map<string, Block<R>>();
   /** By host, then by port. */
-  readonly #references = new Map<string, Map<number, Reference>>();
-  readonly #groups: PeerGroup[] = [];
-  readonly #byName = new Map<string, PeerGroup>();
+  readonly #references = new Map<string, Map<number, Reference<R>>>();
+  readonly #groups: PeerGroup<R>[] = [];
+  readonly #byName = new Map<string, PeerGroup<R>>();
   readonly #members = new MemberZones();
 
   /** `addresses`: a name's addresses, none when it is not found. */
-  constructor(readonly addresses: (host: string) => readonly string[]) {}
+  constructor(
+    readonly addresses: (host: string) => readonly string[],
+    readonly rules: GroupRules = HTTP_RULES,
+  ) {}
 
   /** The `upstream` blocks in the order of the file. */
-  get blocks(): readonly Block[] {
+  get blocks(): readonly Block<R>[] {
     return this.#blocks;
   }
 
-  use(text: string, defaultPort: number, place: Place): GroupRef {
+  use(text: string, defaultPort: number, place: Place): GroupRef<R> {
     const address = withAddress(text, place, () => parseAddress(text, defaultPort));
     const host = address.host.toLowerCase();
     if (this.#blocksByName.has(host) && !address.noPort) this.#mayNotHavePort(address, place);
-    const references = this.#references.get(host) ?? new Map<number, Reference>();
+    const references = this.#references.get(host) ?? new Map<number, Reference<R>>();
     this.#references.set(host, references);
     const known = references.get(address.port);
     if (known) return known;
-    const reference = new Reference(address.host, place, address);
+    const reference = new Reference<R>(address.host, place, address);
     references.set(address.port, reference);
     return reference;
   }
 
   /** Begins an `upstream` block. Throws `duplicate upstream`, `upstream "x" may not have port N`. */
-  declare(name: string, place: Place): Block {
+  declare(name: string, place: Place): Block<R> {
     const host = name.toLowerCase();
     if (this.#blocksByName.has(host)) throw new ConfError(`duplicate upstream "${name}"`, place);
     const references = this.#references.get(host)?.values() ?? [];
     const used = [...references].find(({ address }) => !address.noPort);
     if (used) this.#mayNotHavePort(used.address, used.place, name);
-    const block = new Block(name, place, this.addresses);
+    const block = new Block<R>(name, place, this.addresses, this.rules);
     this.#blocks.push(block);
     this.#blocksByName.set(host, block);
     return block;
   }
 
-  find(name: string): PeerGroup | undefined {
+  find(name: string): PeerGroup<R> | undefined {
     return this.#byName.get(name.toLowerCase());
   }
 
-  direct(text: string): PeerGroup {
+  direct(text: string): PeerGroup<R> {
     const address = parseAddress(text, 0);
     const { name, to } = directTarget(address);
     const peers = new Peers([new GroupPeer(name, address.text, to, PLAIN_SERVER)], true);
-    return new Group(address.host, false, peers, undefined, roundRobin, undefined);
+    return new Group<R>(address.host, false, peers, undefined, roundRobin, undefined);
   }
 
   /** Binds every reference. Throws `host not found in upstream "x"`, `no port in upstream "x"`. */
@@ -172,7 +179,7 @@ export class UpstreamGroups implements UpstreamRegistry {
     return used;
   }
 
-  #explicit(block: Block, used: Map<Zone, number>, outer: OuterResolver): PeerGroup {
+  #explicit(block: Block<R>, used: Map<Zone, number>, outer: OuterResolver): PeerGroup<R> {
     const { zone } = block;
     if (block.lines.length > 0) {
       const { group, resolving } = block.memberGroup(outer);
@@ -194,10 +201,10 @@ export class UpstreamGroups implements UpstreamRegistry {
     throw new ConfError(`upstream "${name}" may not have port ${address.port}`, place);
   }
 
-  #implicit({ address, place }: Reference): PeerGroup {
+  #implicit({ address, place }: Reference<R>): PeerGroup<R> {
     const targets = this.#targets(address, place);
     const peers = targets.map(({ name, to }) => new GroupPeer(name, address.text, to, PLAIN_SERVER));
-    return new Group(
+    return new Group<R>(
       address.host,
       false,
       new Peers(peers, peers.length === 1),

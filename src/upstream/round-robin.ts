@@ -2,9 +2,8 @@
  * Smooth weighted round robin: each pick adds every peer's weight to its count and takes the largest, which
  * then pays the total. Failures lower a peer's effective weight, and too many take it out for fail_timeout.
  */
-import type { Request } from '../http/request.ts';
 import { WARN } from '../log/levels.ts';
-import { PEER_FAILED, PEER_STALE, type PeerSource } from './contract.ts';
+import { type Asker, PEER_FAILED, PEER_STALE, type PeerSource } from './contract.ts';
 import type { GroupPeer, Peers } from './peers.ts';
 import { Tried } from './tried.ts';
 
@@ -22,7 +21,7 @@ export class RoundRobinSource implements PeerSource {
   #backup: Peers | undefined;
 
   constructor(
-    protected readonly request: Request,
+    protected readonly request: Asker,
     primary: Peers,
     backup: Peers | undefined,
   ) {

@@ -1,9 +1,9 @@
 /** What may come on a connection before HTTP: a PROXY protocol header, and the first bytes of a TLS handshake. */
 import { beginsTls, HelloReader, serverName } from '../../net/client-hello.ts';
 import { latin1 } from '../../net/latin1.ts';
+import { INCOMPLETE, INVALID, parseProxyHeader, whyInvalid } from '../../net/proxy-header.ts';
 import { validateHost } from '../host.ts';
 import type { ProxyProtocol } from '../request.ts';
-import { INCOMPLETE, INVALID, parseProxyHeader, whyInvalid } from './proxy-header.ts';
 
 /** What reading came to. */
 export const WAITING = 0;

@@ -1,9 +1,9 @@
 /** Variables of the connection that carries a request. */
 import { isIPv6 } from 'node:net';
 import { ERROR } from '../../log/levels.ts';
+import { tlvValue } from '../../net/proxy-tlv.ts';
 import { monotonic } from '../../net/timers.ts';
 import { type TcpMeasure, tcpMeasure } from '../../platform/tcp-info.ts';
-import { tlvValue } from '../http1/proxy-tlv.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import type { Value, VariableDefinition } from '../variables.ts';

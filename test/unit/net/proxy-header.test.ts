@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { INCOMPLETE, INVALID, parseProxyHeader } from '../../../src/http/http1/proxy-header.ts';
+import { INCOMPLETE, INVALID, parseProxyHeader } from '../../../src/net/proxy-header.ts';
 
 /** `SOURCE:PORT SERVER:PORT` and the rest; `none` where no address is named. */
 const summary = (text: string): string => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { tlvValue } from '../../../src/http/http1/proxy-tlv.ts';
+import { tlvValue } from '../../../src/net/proxy-tlv.ts';
 
 const tlv = (type: number, value: string): string =>
   String.fromCharCode(type, value.length >> 8, value.length & 0xff) + value;
