@@ -1,13 +1,13 @@
 /** The http block while it is read: what its statements register for the time when it is complete. */
 import { type Args, key, type Place, type Scope } from '../config/contract.ts';
 import type { Resolver } from '../net/resolver.ts';
+import { ListenProtocols } from '../process/listen-protocols.ts';
 import type { UpstreamGroups } from '../upstream/registry.ts';
 import type * as values from '../values/regex.ts';
 import { Values } from '../values/values.ts';
 import type { Zone } from '../zone/zones.ts';
 import { ClientCounters } from './counters.ts';
 import type { Listen } from './listen.ts';
-import { ListenProtocols } from './listen-protocols.ts';
 import type { Location, Server } from './location.ts';
 import type { Written } from './location-table.ts';
 import type { Request } from './request.ts';

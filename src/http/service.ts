@@ -1,16 +1,18 @@
 /** The http protocol as a service of the process: its listening sockets, its client connections, its end. */
-import net from 'node:net';
+import type net from 'node:net';
 import { ConfError } from '../config/contract.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import { ConfiguredErrorLog } from '../log/error-log-file.ts';
 import { ALERT, CRIT } from '../log/levels.ts';
 import type { LogRegistry } from '../log/registry.ts';
+import { acceptOn, undelayed } from '../net/acceptor.ts';
 import { Chain } from '../net/chain.ts';
-import { accepted, handleOf, localAddressOf, type StreamHandle, takeHandles } from '../net/connection.ts';
+import { accepted, localAddressOf, type StreamHandle } from '../net/connection.ts';
 import type { EndName } from '../net/handle.ts';
 import { errnoText } from '../platform/errno.ts';
-import { libcAvailable, setOption } from '../platform/libc.ts';
+import { libcAvailable } from '../platform/libc.ts';
 import { getLimit } from '../platform/process-calls.ts';
+import { boundSockets } from '../process/bound-sockets.ts';
 import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
 import { eventsKey } from '../process/events-module.ts';
@@ -37,17 +39,6 @@ interface Socket {
   /** What is accepted must be given TCP_NODELAY: it does not inherit it. */
   delays: boolean;
 }
-
-/** Gives a listening TCP socket TCP_NODELAY, which what it accepts inherits. False: it can't be. */
-const undelayed = (fd: number): boolean => {
-  if (!libcAvailable()) return false;
-  try {
-    setOption(fd, 'TCP_NODELAY', 1);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 /** What a server without `server_name` is called. */
 const UNNAMED: readonly ServerName[] = [{ text: '', regex: undefined }];
@@ -90,40 +81,18 @@ const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
   };
 };
 
-/** Which sockets are bound: a wildcard socket serves the single addresses of its port that ask for none of their own. */
+/** Which sockets are bound, and what comes in on them. */
 const socketsOf = (build: HttpBuild): readonly Socket[] => {
-  const all = [...build.addresses.values()];
-  const wildcard = (one: AddressBuild): AddressBuild | undefined =>
-    all.find(
-      ({ listen: { wildcard, spec } }) =>
-        wildcard && spec.family === one.listen.spec.family && spec.port === one.listen.spec.port,
-    );
-  const confs = new Map(all.map((one) => [one, addressConf(build, one)]));
-  const sockets: Socket[] = [];
-  for (const one of all) {
-    const { listen } = one;
-    if (!listen.wildcard && !listen.bind && listen.spec.family !== 'unix' && wildcard(one)) continue;
-    const fallback = confs.get(one);
-    if (!fallback) continue;
+  const confs = new Map([...build.addresses.values()].map((one) => [one, addressConf(build, one)]));
+  return boundSockets(build.addresses.values()).flatMap(({ own, others }) => {
+    const fallback = confs.get(own);
     const byAddress = new Map<string, AddressConf>();
-    if (listen.wildcard) {
-      for (const other of all) {
-        const { spec, bind } = other.listen;
-        const conf = confs.get(other);
-        if (
-          other !== one &&
-          !bind &&
-          conf &&
-          spec.family === listen.spec.family &&
-          spec.port === listen.spec.port
-        ) {
-          byAddress.set(spec.address, conf);
-        }
-      }
+    for (const other of others) {
+      const conf = confs.get(other);
+      if (conf) byAddress.set(other.listen.spec.address, conf);
     }
-    sockets.push({ spec: listen.spec, fallback, byAddress, delays: true });
-  }
-  return sockets;
+    return fallback ? [{ spec: own.listen.spec, fallback, byAddress, delays: true }] : [];
+  });
 };
 
 export class HttpService implements Service, ClientHost {
@@ -180,16 +149,13 @@ export class HttpService implements Service, ClientHost {
     for (const socket of this.#sockets) {
       const fd = fds.get(socket.spec.key);
       if (fd === undefined) throw new Error(`no descriptor for ${socket.spec.key}`);
-      const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
-      server.on('connection', (accept: net.Socket) => {
-        const handle = handleOf(accept);
-        if (handle) this.#accept(socket, handle);
-      });
       socket.delays = !undelayed(fd);
-      server.on('error', (error) => this.log.write(CRIT, `accept() failed (${error.message})`));
-      // Of a descriptor's options Node reads no backlog.
-      server.listen({ fd }, socket.spec.backlog);
-      takeHandles(server, (handle) => this.#accept(socket, handle));
+      const server = acceptOn(
+        fd,
+        socket.spec.backlog,
+        (handle) => this.#accept(socket, handle),
+        (message) => this.log.write(CRIT, message),
+      );
       this.#servers.push(server);
     }
   }

@@ -2,7 +2,6 @@
  * The directives that proxy_*, fastcgi_* and their like have in common: the rows of the table, named with a
  * prefix, and the settings of the engine that come of them.
  */
-import { isIP, isIPv4, isIPv6 } from 'node:net';
 import {
   type Args,
   type Conf,
@@ -13,13 +12,13 @@ import {
 } from '../config/contract.ts';
 import { bufs, flag, msec, num, path, size, strings, wordsOf } from '../config/parsers.ts';
 import { Reason } from '../config/reason.ts';
-import { transparentKey } from '../process/contract.ts';
+import { readBind } from '../upstream/bind-directive.ts';
 import type { LocalAddress } from '../upstream/contract.ts';
 import { IGNORE, NEXT, type UpstreamConf } from '../upstream/contract.ts';
 import { kindsOf } from '../upstream/reply-name.ts';
 import { HTTP } from './build.ts';
 import { cacheRows, toCache } from './cache/cache-directives.ts';
-import { sizeTemplate, templateAt } from './parsers.ts';
+import { sizeTemplate, templateOf } from './parsers.ts';
 import { ReplyStore, storeCounts, storeRows } from './reply-store.ts';
 import type { Template } from './template.ts';
 
@@ -73,28 +72,7 @@ const IGNORED: readonly IgnoreWord[] = [
 /** `proxy_bind ADDRESS [transparent]`; the latter is for addresses that are not this machine's. */
 const bind: Parser<LocalAddress | 'off'> = {
   arity: [1, 2],
-  parse(args) {
-    const [address, parameter] = args.words;
-    if (address?.text === 'off' && !parameter) return 'off';
-    const value = templateAt(args, 0);
-    if (value.constant !== undefined && !isAddress(value.constant)) {
-      args.fail(`invalid address "${value.constant}"`, address);
-    }
-    const transparent = parameter?.text === 'transparent';
-    if (parameter && !transparent) args.fail(`invalid parameter "${parameter.text}"`, parameter);
-    if (transparent) {
-      let top = args.scope;
-      while (top.parent) top = top.parent;
-      top.carry(transparentKey, true);
-    }
-    return { address: value, transparent };
-  },
-};
-/** A numeric address, v6 with brackets where a port follows. */
-const isAddress = (text: string): boolean => {
-  if (isIP(text) > 0) return true;
-  const [, v4 = '', v6 = '', port = '1'] = /^(?:([\d.]+)|\[([^\]]+)\])(?::(\d+))?$/.exec(text) ?? [];
-  return (isIPv4(v4) || isIPv6(v6)) && Number(port) >= 1 && Number(port) <= 65535;
+  parse: (args) => readBind(args, (text) => templateOf(args, text)),
 };
 
 /** Socket options that Node does not reach; they change how fast, not what. */

@@ -1,12 +1,13 @@
 /** The beginning of attempts and what may happen to their connections. */
 
-import { ALERT, CRIT, ERROR, INFO } from '../log/levels.ts';
+import { ERROR, INFO } from '../log/levels.ts';
 import { type Connection, connect as connectSocket } from '../net/connection.ts';
 import { monotonic } from '../net/timers.ts';
-import { errnoText, errorText } from '../platform/errno.ts';
+import { errorText } from '../platform/errno.ts';
 import { PeerStream } from '../tls/peer-stream.ts';
 import { Attempt } from './attempt.ts';
 import { connectBound } from './bind.ts';
+import { connectFailure } from './connect-failure.ts';
 import { NEXT, type Peer, type Reply } from './contract.ts';
 import { beginTls, handshakeCut, tlsFailed, trusted } from './handshake.ts';
 import { feedDue } from './limit-rate.ts';
@@ -118,7 +119,9 @@ const use = (u: Upstream, peerConnection: PeerConnection, connection: Connection
 
 const open = (u: Upstream, peer: Peer): void => {
   const { bind } = u.conf;
-  const connection = bind ? connectBound(u, bind, peer.to) : connectSocket(peer.to, u);
+  const connection = bind
+    ? connectBound(u, bind.address.text(u.request), bind.transparent, peer.to)
+    : connectSocket(peer.to, u);
   if (!connection) {
     finalizeUpstream(u, 500);
     return;
@@ -229,48 +232,12 @@ export const onConnectionClosed = (u: Upstream): void => {
   fail(u);
 };
 
-/** Failures of connect() that are told at once, with the address; nginx logs the others of these as critical. */
-const COMMON = new Set([
-  'ECONNREFUSED',
-  'EAGAIN',
-  'ECONNRESET',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-]);
-const LATER = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH']);
-
-/** There is no socket to connect with: another peer would be no better. */
-const NO_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
-
-/** An address to connect from that has a port of its own. */
-const WITH_PORT = /^(?:[\d.]+|\[.+\]):[1-9]\d*$/;
-const EADDRINUSE = 98;
-
 const connectFailed = (u: Upstream, error: Connection['error']): void => {
-  const code = error?.code ?? '';
-  const peer = u.peer;
   const from = u.conf.bind?.address.text(u.request) ?? '';
-  // Node lets two sockets have the port that `proxy_bind` names, so that connecting is what fails.
-  const portTaken = code === 'EADDRNOTAVAIL' && WITH_PORT.test(from);
-  if (error?.syscall === 'bind' || portTaken) {
-    u.log(CRIT, `bind(${from}) failed (${portTaken ? errnoText(EADDRINUSE) : errorText(error)})`);
-    finalizeUpstream(u, 500);
-    return;
-  }
-  if (NO_DESCRIPTORS.has(code)) {
-    u.log(ALERT, `socket() failed (${errorText(error)})`);
-    finalizeUpstream(u, 500);
-    return;
-  }
-  const reason = errorText(error) + (code === 'EADDRNOTAVAIL' ? ', out of local ports' : '');
-  if (peer && (peer.to.path !== undefined || !LATER.has(code))) {
-    u.log(COMMON.has(code) ? ERROR : CRIT, `connect() to ${peer.name} failed (${reason})`);
-  } else {
-    u.log(ERROR, `connect() failed (${reason})`);
-  }
-  next(u, NEXT.error);
+  const { level, message, final } = connectFailure(error, u.peer, from);
+  u.log(level, message);
+  if (final) finalizeUpstream(u, 500);
+  else next(u, NEXT.error);
 };
 
 /** A timeout of the connection, or the end of a pause that `limit_rate` made. */

@@ -5,10 +5,11 @@
  */
 
 import type { Request } from '../http/request.ts';
-import type { Template } from '../http/template.ts';
 import type { Verdict } from '../http/verdict.ts';
 import type { ConnectTo } from '../net/connection.ts';
 import type { PeerContext } from '../tls/peer-context.ts';
+import type * as values from '../values/template.ts';
+import type { Subject } from '../values/variables.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -29,6 +30,8 @@ export const PEER_FAILED = 1;
 export const PEER_NEXT = 2;
 /** A reused connection was closed before it gave anything: that says nothing about the peer. */
 export const PEER_STALE = 3;
+
+type Template<R extends Subject = Request> = values.Template<R>;
 
 /** Chooses peers for one request; one is made per request by a group (round robin, hash, ...). */
 export interface PeerSource {
@@ -120,8 +123,8 @@ export const IGNORE = {
 } as const;
 
 /** `proxy_bind`: what connections come from; nothing where the value is empty. */
-export interface LocalAddress {
-  readonly address: Template;
+export interface LocalAddress<R extends Subject = Request> {
+  readonly address: Template<R>;
   /** It need not be an address of this machine. */
   readonly transparent: boolean;
 }

@@ -193,6 +193,11 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
     return `${this.protocol.scheme}${peer}${colon}${this.protocol.uri(this.request, this)}`;
   }
 
+  /** Logs what is wrong with a value of the location's. */
+  invalid(level: number, message: string): void {
+    logRequest(this.request, level, message);
+  }
+
   /** Logs `message`, with what goes on and the request's context behind it. */
   log(level: number, message: string): void {
     logRequest(this.request, level, `${message} while ${this.action}`);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { addressText } from '../../src/http/modules/address-text.ts';
-import { addressBytes, parseCidr } from '../../src/http/modules/addresses.ts';
 import {
   entriesFromEnd,
   forwardedAddress,
   isTrusted,
   parseEndpoint,
 } from '../../src/http/modules/forwarded.ts';
+import { addressBytes, parseCidr } from '../../src/net/addresses.ts';
 
 const texts: readonly (readonly [written: string, shown: string])[] = [
   ['192.0.2.1', '192.0.2.1'],

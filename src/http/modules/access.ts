@@ -2,10 +2,10 @@
 import { directive, type Parser } from '../../config/contract.ts';
 import { wordAt } from '../../config/parsers.ts';
 import { ERROR } from '../../log/levels.ts';
+import { addressBytes, type Cidr, inCidr, parseCidr, unmapped } from '../../net/addresses.ts';
 import { type Handler, httpModule } from '../module.ts';
 import { logRequest } from '../request-log.ts';
 import { DECLINED, OK } from '../verdict.ts';
-import { addressBytes, type Cidr, inCidr, parseCidr, unmapped } from './addresses.ts';
 
 interface Rule {
   readonly deny: boolean;

@@ -1,6 +1,6 @@
 /** The client's address behind proxies that are trusted, from the values of X-Forwarded-For and its like. */
 import { parseNumber } from '../../config/numbers.ts';
-import { addressBytes, type Cidr, inCidr, unmapped } from './addresses.ts';
+import { addressBytes, type Cidr, inCidr, unmapped } from '../../net/addresses.ts';
 
 /** An address that a header names. */
 export interface Endpoint {

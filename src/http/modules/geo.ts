@@ -1,11 +1,11 @@
 /** `geo`: a variable whose value is looked up by the client's address (ngx_http_geo). */
 import { type Args, block, key, type Scope } from '../../config/contract.ts';
 import { wordAt } from '../../config/parsers.ts';
+import { addressBytes, type Cidr, parseCidr, unmapped } from '../../net/addresses.ts';
 import { HTTP } from '../build.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import type { VariableRef } from '../variables.ts';
-import { addressBytes, type Cidr, parseCidr, unmapped } from './addresses.ts';
 import { forwardedAddress, isTrusted } from './forwarded.ts';
 import { NetworkTable, RangeTable } from './geo-table.ts';
 

@@ -1,14 +1,11 @@
 /** `upstream` blocks: their servers, their pool of kept connections, their zone. */
 import { type Args, block, key, type Place, statement } from '../../config/contract.ts';
-import { parseMsec, parseNumber, parseSec, parseSize } from '../../config/numbers.ts';
+import { parseMsec, parseNumber } from '../../config/numbers.ts';
 import { wordAt } from '../../config/parsers.ts';
-import { Reason } from '../../config/reason.ts';
 import { ERROR } from '../../log/levels.ts';
 import { Resolver } from '../../net/resolver.ts';
-import { parseAddress } from '../../upstream/address.ts';
 import type { Block } from '../../upstream/block.ts';
-import { PLAIN_SERVER } from '../../upstream/peers.ts';
-import { zonesOf } from '../../zone/zones.ts';
+import { invalidParameter, readServer, readZone } from '../../upstream/group-directives.ts';
 import { HTTP } from '../build.ts';
 import { core } from '../core-conf.ts';
 import { httpModule } from '../module.ts';
@@ -18,70 +15,8 @@ import { upstreamVariables } from './variables-upstream.ts';
 /** The block that is being read: for balancing methods and what else stands in it. */
 export const UPSTREAM = key<Block>('the upstream block');
 
-const DEFAULT_PORT = 80;
-/** As long as the digest that stands in its place. */
-const LONGEST_ROUTE = 32;
 /** Milliseconds. */
 const RESOLVER_TIMEOUT = 30_000;
-const PAGE = 4096;
-/** Pages that nginx wants at least. */
-const LEAST_PAGES = 8;
-
-const invalidParameter = (args: Args, at: Place & { readonly text: string }): never =>
-  args.fail(`invalid parameter "${at.text}"`, at);
-
-const server = (args: Args): void => {
-  const group = args.scope.need(UPSTREAM);
-  let { weight, maxConns, maxFails, failTimeout, down, draining, route } = PLAIN_SERVER;
-  let backup = false;
-  let resolve = false;
-  let service = '';
-  for (const word of args.words.slice(1)) {
-    const [, name = '', value] = /^([a-z_]+)(?:=(.*))?$/s.exec(word.text) ?? [];
-    const number = value === undefined ? undefined : parseNumber(value);
-    const parameter = value === undefined ? name : `${name}=`;
-    if (group.method?.refuses.includes(parameter)) {
-      args.fail(`balancing method does not support parameter "${word.text}"`, word);
-    }
-    if (parameter === 'weight=' && number !== undefined && number > 0) weight = number;
-    else if (parameter === 'max_conns=' && number !== undefined) maxConns = number;
-    else if (parameter === 'max_fails=' && number !== undefined) maxFails = number;
-    else if (parameter === 'fail_timeout=' && parseSec(value ?? '') !== undefined) {
-      failTimeout = parseSec(value ?? '') ?? failTimeout;
-    } else if (parameter === 'backup') backup = true;
-    else if (parameter === 'down' || parameter === 'drain') {
-      down = true;
-      draining = parameter === 'drain';
-    } else if (parameter === 'route=') {
-      route = value ?? '';
-      if (route === '') args.fail('route is empty', word);
-      if (route.length > LONGEST_ROUTE) args.fail(`route is longer than ${LONGEST_ROUTE}`, word);
-    } else if (parameter === 'resolve') resolve = true;
-    else if (parameter === 'service=') {
-      if (value === '') args.fail('service is empty', word);
-      service = value ?? '';
-    } else invalidParameter(args, word);
-  }
-  const { place } = args;
-  const address = wordAt(args, 0);
-  const { text } = address;
-  if (service !== '' && !resolve) {
-    args.fail(`service upstream "${text}" requires "resolve" parameter`, address);
-  }
-  const settings = { weight, maxConns, maxFails, failTimeout, down, draining, route };
-  try {
-    const { kind, host, port, noPort } = parseAddress(text, DEFAULT_PORT);
-    if (service !== '' && !noPort) args.fail(`service upstream "${text}" may not have port`, address);
-    if (service !== '' && kind !== 'name')
-      args.fail(`service upstream "${text}" requires domain name`, address);
-    const line = resolve && kind === 'name' ? { text, host, port, service, settings, backup } : undefined;
-    const targets = line ? [] : group.targets(text);
-    group.servers.push({ text, targets, settings, backup, place, line });
-  } catch (error) {
-    if (!(error instanceof Reason)) throw error;
-    args.fail(`${error.message} in upstream "${text}"`, address);
-  }
-};
 
 const keepalive = (args: Args): void => {
   const word = wordAt(args, 0);
@@ -111,19 +46,6 @@ const value = (
     },
   });
 
-const zone = (args: Args): void => {
-  const name = wordAt(args, 0);
-  if (name.text === '') args.fail(`invalid zone name "${name.text}"`, name);
-  const second = args.words[1];
-  const bytes = second ? (parseSize(second.text) ?? 0) : 0;
-  if (second && bytes === 0) args.fail(`invalid zone size "${second.text}"`, second);
-  if (second && bytes < LEAST_PAGES * PAGE) args.fail(`zone "${name.text}" is too small`, name);
-  const fail = (reason: string): never => args.fail(reason, name);
-  args.scope.need(UPSTREAM).zone = zonesOf(args.scope).declare(name.text, bytes, 'upstream', fail, {
-    fresh: true,
-  });
-};
-
 export const upstream = httpModule({
   name: 'http_upstream',
   provides: ['http_upstream_keepalive', 'http_upstream_zone'],
@@ -144,7 +66,7 @@ export const upstream = httpModule({
       in: ['upstream'],
       arity: { min: 1, max: Number.POSITIVE_INFINITY },
       repeats: true,
-      run: server,
+      run: (args) => readServer(args, args.scope.need(UPSTREAM)),
     }),
     keepalive: statement({ in: ['upstream'], arity: [1, 2], run: keepalive }),
     keepalive_requests: value(parseNumber, 'invalid number', (group, requests) => {
@@ -157,7 +79,11 @@ export const upstream = httpModule({
       group.keepaliveTimeout = ms;
       group.keepaliveTimeoutPlace = place;
     }),
-    zone: statement({ in: ['upstream'], arity: [1, 2], run: zone }),
+    zone: statement({
+      in: ['upstream'],
+      arity: [1, 2],
+      run: (args) => readZone(args, args.scope.need(UPSTREAM), 'upstream'),
+    }),
     resolver: statement({
       in: ['upstream'],
       arity: resolver.arity,

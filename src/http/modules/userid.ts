@@ -3,6 +3,7 @@ import { type Context, directive, type Parser } from '../../config/contract.ts';
 import { parseSec } from '../../config/numbers.ts';
 import { enumOf, num, str, withArity, wordAt, wordsOf } from '../../config/parsers.ts';
 import { ERROR, NOTICE } from '../../log/levels.ts';
+import { addressBytes } from '../../net/addresses.ts';
 import { wallClock } from '../../net/timers.ts';
 import { HTTP } from '../build.ts';
 import { cookieDate } from '../http-date.ts';
@@ -10,7 +11,6 @@ import { httpModule } from '../module.ts';
 import { contextKey, type Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import type { Value, VariableRef } from '../variables.ts';
-import { addressBytes } from './addresses.ts';
 import { cookieValue } from './header-value.ts';
 
 const WHERE: readonly Context[] = ['http', 'server', 'location'];

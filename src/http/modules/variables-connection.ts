@@ -1,13 +1,13 @@
 /** Variables of the connection that carries a request. */
 import { isIPv6 } from 'node:net';
 import { ERROR } from '../../log/levels.ts';
+import { addressBytes } from '../../net/addresses.ts';
 import { tlvValue } from '../../net/proxy-tlv.ts';
 import { monotonic } from '../../net/timers.ts';
 import { type TcpMeasure, tcpMeasure } from '../../platform/tcp-info.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import type { Value, VariableDefinition } from '../variables.ts';
-import { addressBytes } from './addresses.ts';
 import { asSeconds } from './variables-reply.ts';
 
 /** What the kernel says of the client's TCP connection at this moment. */

@@ -1,5 +1,11 @@
 /** Which protocols several servers ask for at one address: where they disagree nginx warns, by rules of its own. */
-import type { Listen } from './listen.ts';
+/** What a `listen` says about it. */
+interface Listen {
+  readonly set: boolean;
+  readonly ssl: boolean;
+  readonly http2?: boolean;
+  readonly proxyProtocol: boolean;
+}
 
 const bitsOf = ({ proxyProtocol, ssl, http2 }: Listen): number =>
   (proxyProtocol ? 1 : 0) | (ssl ? 2 : 0) | (http2 ? 4 : 0);
