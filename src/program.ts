@@ -10,19 +10,39 @@ import { errorLogModule } from './log/error-log-directive.ts';
 import type { Program, Service } from './process/contract.ts';
 import { coreModule } from './process/core-module.ts';
 import { eventsModule } from './process/events-module.ts';
+import { STREAM } from './stream/build.ts';
+import { compileStream } from './stream/compile.ts';
+import { streamModules } from './stream/modules/index.ts';
+import { StreamService } from './stream/service.ts';
+import { streamBlock } from './stream/stream-block.ts';
 
 const blocks = httpBlock(
   () => httpModules,
   (build) => compileHttp(build, httpModules),
 );
 
-const modules: readonly AnyModule[] = [coreModule, eventsModule, errorLogModule, blocks, ...httpModules];
+const streams = streamBlock(
+  () => streamModules,
+  (build) => compileStream(build, streamModules),
+);
+
+const modules: readonly AnyModule[] = [
+  coreModule,
+  eventsModule,
+  errorLogModule,
+  blocks,
+  ...httpModules,
+  streams,
+  ...streamModules,
+];
 
 export const program: Program = {
   modules,
   services(main): readonly Service[] {
-    return main.children.flatMap((scope) => {
+    return main.children.flatMap((scope): readonly Service[] => {
       const build = scope.context === 'http' ? scope.find(HTTP) : undefined;
+      const stream = scope.context === 'stream' ? scope.find(STREAM) : undefined;
+      if (stream) return [new StreamService(stream, streamModules)];
       return build ? [new HttpService(build, httpModules)] : [];
     });
   },

@@ -88,7 +88,7 @@ const DEFAULT_OFF: readonly (readonly [sign: string, option: string])[] = [
 
 /** What shows that a part is there: a directive that http or its blocks may hold, or a module's name. */
 const signsOf = (modules: readonly AnyModule[]): ReadonlySet<string> => {
-  const signs = new Set(modules.map(({ name }) => name));
+  const signs = new Set(modules.flatMap(({ name, provides = [] }) => [name, ...provides]));
   for (const { directives } of modules) {
     const rows = Object.entries(directives) as [string, AnyDirective][];
     for (const [key, row] of rows) {

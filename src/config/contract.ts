@@ -13,7 +13,10 @@ export type Context =
   | 'if-in-server'
   | 'if-in-location'
   | 'limit_except'
-  | 'upstream';
+  | 'upstream'
+  | 'stream'
+  | 'stream-server'
+  | 'stream-upstream';
 
 /** A position in a configuration file. Lines and columns count from 1; line 0 is the text of `-g`. */
 export interface Place {

@@ -91,7 +91,7 @@ export const errorLogModule = defineModule({
   name: 'errlog',
   directives: {
     error_log: directive(errorLogParser, {
-      in: ['main', 'http', 'server', 'location'],
+      in: ['main', 'http', 'server', 'location', 'stream', 'stream-server'],
       initial: { specs: [], main: true },
     }),
   },

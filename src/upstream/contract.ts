@@ -37,6 +37,8 @@ type Template<R extends Subject = Request> = values.Template<R>;
 export interface PeerSource {
   /** The next peer to try; undefined: none is left or alive (`no live upstreams`). */
   pick(): Peer | undefined;
+  /** The peer has taken a connection, where that alone says that it is well (stream). */
+  onConnect?(peer: Peer): void;
   /** The head of the peer's reply has come, and is the one that the client gets. */
   onHead(peer: Peer): void;
   /** The attempt at `peer` is over. */

@@ -61,6 +61,13 @@ export class RoundRobinSource implements PeerSource {
     if (this.tries > 0) this.tries--;
   }
 
+  onConnect(peer: GroupPeer): void {
+    const { peers } = this;
+    peers.begin();
+    if (peer.accessed < peer.checked) peer.fails = 0;
+    peers.end();
+  }
+
   onHead(_peer: GroupPeer): void {}
 
   /** An attempt is over; for balancers that learn from it. Runs with the peers' counters at hand. */

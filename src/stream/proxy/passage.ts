@@ -1,0 +1,402 @@
+/** A session that is passed on: peers are tried until one is connected, then bytes go both ways. */
+import { parseSize } from '../../config/numbers.ts';
+import { ERROR, INFO } from '../../log/levels.ts';
+import { connect } from '../../net/connection.ts';
+import { type Lookup, type LookupOwner, lookupError } from '../../net/lookup.ts';
+import { proxyHeaderV1, proxyHeaderV2 } from '../../net/proxy-header-write.ts';
+import { monotonic, Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
+import { errorText } from '../../platform/errno.ts';
+import { connectBound } from '../../upstream/bind.ts';
+import { connectFailure } from '../../upstream/connect-failure.ts';
+import { PEER_FAILED, PEER_OK, type Peer, type PeerGroup, type PeerSource } from '../../upstream/contract.ts';
+import { NameGroup } from '../../upstream/name-group.ts';
+import type { Template } from '../../values/template.ts';
+import type { Session, SessionAttempt, SessionUpstream } from '../session.ts';
+import { BAD_GATEWAY, INTERNAL_ERROR, STATUS_OK } from '../verdict.ts';
+import type { ProxyConf } from './conf.ts';
+import { Side, type SideOwner } from './side.ts';
+
+const EMPTY = Buffer.alloc(0);
+const CONNECTING_ACTION = 'connecting to upstream';
+const PASSING_ACTION = 'proxying connection';
+
+/** One attempt at one peer. */
+class Attempt implements SessionAttempt {
+  peer = '';
+  connectTime = -1;
+  firstByteTime = -1;
+  responseTime = -1;
+  received = 0;
+  sent = 0;
+
+  /** For balancers that learn how quick a peer is. */
+  get headerTime(): number {
+    return this.firstByteTime;
+  }
+}
+
+/** `127.0.0.1:80`, `[::1]:80`, `unix:`. */
+const endText = ({ address = '', port = 0 }: { address?: string; port?: number }): string => {
+  if (address === '') return 'unix:';
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+};
+
+export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOwner {
+  readonly attempts: Attempt[] = [];
+  attempt: Attempt = new Attempt();
+  readonly #client: Side = new Side(this);
+  #peerSide: Side = new Side(this);
+  readonly #timer: Timer = new Timer(this);
+  readonly #startSecond: number = Math.floor(wallClock() / 1000);
+  #group: PeerGroup<Session> | undefined = undefined;
+  #source: PeerSource | undefined = undefined;
+  /** The peer of the present attempt, until it is released. */
+  #peer: Peer | undefined = undefined;
+  #lookup: Lookup | undefined = undefined;
+  #begun = 0;
+  #attemptBegun = 0;
+  #connected = false;
+  #halfClosed = false;
+  #over = false;
+  /** What the present attempt comes from; '' where that is all the same. */
+  #from = '';
+
+  constructor(
+    readonly session: Session,
+    readonly conf: ProxyConf,
+  ) {
+    const client = this.#client;
+    client.connection = session.connection;
+    if (session.peeked.length > 0) client.hold(session.peeked);
+    session.peeked = EMPTY;
+    client.finished = session.connection.ended;
+  }
+
+  /** Takes the session over and begins with a group's peers. */
+  start(group: PeerGroup<Session>): void {
+    const { connection } = this.session;
+    this.#group = group;
+    connection.handler = this.#client;
+    if (this.#client.heldLength < this.conf.proxy_buffer_size) connection.resume();
+    const source = group.source(this.session);
+    if (source) this.#choose(source);
+    else if (group instanceof NameGroup) this.#resolve(group);
+    else throw new Error(`upstream "${group.name}" has nothing to choose from`);
+  }
+
+  #resolve(group: NameGroup): void {
+    const lookup = group.lookup(this);
+    if (!lookup.over) this.#lookup = lookup;
+  }
+
+  onResolved({ name, code, addresses }: Lookup): void {
+    this.#lookup = undefined;
+    if (this.#over) return;
+    const group = this.#group;
+    if (code !== 0) {
+      this.session.log(ERROR, `${name} could not be resolved (${code}: ${lookupError(code)})`);
+      this.#finalize(INTERNAL_ERROR);
+      return;
+    }
+    if (group instanceof NameGroup) group.found(addresses);
+    const source = group?.source(this.session);
+    if (source) this.#choose(source);
+    else this.#finalize(INTERNAL_ERROR);
+  }
+
+  #choose(source: PeerSource): void {
+    const { proxy_next_upstream_tries: tries } = this.conf;
+    this.#source = source;
+    this.#begun = monotonic();
+    if (tries > 0 && source.tries > tries) source.tries = tries;
+    this.#connect();
+  }
+
+  // ---- attempts
+
+  #connect(): void {
+    const { session, conf } = this;
+    session.action = CONNECTING_ACTION;
+    const now = monotonic();
+    if (this.attempts.length > 0) this.attempt.responseTime = now - this.#attemptBegun;
+    const attempt = new Attempt();
+    this.attempts.push(attempt);
+    this.attempt = attempt;
+    this.#attemptBegun = now;
+    const peer = this.#source?.pick();
+    attempt.peer = peer?.name ?? this.#group?.name ?? '';
+    this.#peer = peer;
+    if (!peer) {
+      this.log(ERROR, 'no live upstreams');
+      this.#finalize(BAD_GATEWAY);
+      return;
+    }
+    const side = new Side(this);
+    this.#peerSide = side;
+    const { proxy_bind: bind } = conf;
+    this.#from = bind === 'off' ? '' : bind.address.text(session);
+    side.connection =
+      bind === 'off' ? connect(peer.to, side) : connectBound(side, this.#from, bind.transparent, peer.to);
+    if (side.connection) this.#timer.start(conf.proxy_connect_timeout, now);
+    else this.#finalize(INTERNAL_ERROR);
+  }
+
+  #next(): void {
+    const { conf } = this;
+    const side = this.#peerSide;
+    this.#timer.stop();
+    this.#release(PEER_FAILED);
+    const late =
+      conf.proxy_next_upstream_timeout > 0 && monotonic() - this.#begun >= conf.proxy_next_upstream_timeout;
+    if (!this.#source || this.#source.tries === 0 || !conf.proxy_next_upstream || late) {
+      this.#finalize(BAD_GATEWAY);
+      return;
+    }
+    this.attempt.sent = side.sent;
+    this.#peerSide = new Side(this);
+    side.leave();
+    this.#connect();
+  }
+
+  #release(state: number): void {
+    const peer = this.#peer;
+    this.#peer = undefined;
+    if (peer) this.#source?.release(peer, state);
+  }
+
+  onConnected(): void {
+    if (this.#over) return;
+    const { session, conf, attempt } = this;
+    const { connection } = this.#peerSide;
+    if (!connection) return;
+    if (conf.proxy_socket_keepalive) connection.socket.setKeepAlive();
+    if (session.errorLog.level >= INFO) {
+      session.note(INFO, `proxy ${endText(connection.socket.localName())} connected to ${attempt.peer}`);
+    }
+    attempt.connectTime = monotonic() - this.#attemptBegun;
+    if (this.#peer) this.#source?.onConnect?.(this.#peer);
+    this.#client.rate = this.#rate(conf.proxy_upload_rate);
+    this.#peerSide.rate = this.#rate(conf.proxy_download_rate);
+    this.#connected = true;
+    this.#greet();
+    this.#feed(this.#client);
+  }
+
+  /** Sends the PROXY header that `proxy_protocol` asks for. */
+  #greet(): void {
+    const { session, conf } = this;
+    if (conf.proxy_protocol === 'off') return;
+    const { remoteAddress, remotePort } = session;
+    const { address = '', port = 0 } = session.connection.socket.localName();
+    const ends = { remoteAddress, remotePort, localAddress: address, localPort: port };
+    const { connection } = this.#peerSide;
+    if (conf.proxy_protocol === 'on') connection?.writeText(proxyHeaderV1(ends));
+    else connection?.writeBytes(proxyHeaderV2(ends));
+  }
+
+  #rate(value: Template<Session> | undefined): number {
+    if (!value) return 0;
+    return parseSize(value.text(this.session)) ?? 0;
+  }
+
+  // ---- bytes
+
+  onBytes(side: Side, bytes: Buffer, length: number): void {
+    if (this.#over) return;
+    if (this.#connected && side.rate === 0 && side.heldLength === 0) {
+      this.#pass(side, bytes.subarray(0, length));
+      if (!this.#over) this.#renew();
+      return;
+    }
+    side.hold(Buffer.from(bytes.subarray(0, length)));
+    if (side.heldLength >= this.conf.proxy_buffer_size) side.connection?.pause();
+    if (this.#connected) this.#feed(side);
+    else if (side === this.#client) side.finished = side.connection?.ended === true;
+  }
+
+  /** Takes what a side holds, as fast as its rate allows. */
+  #feed(side: Side): void {
+    const { proxy_buffer_size: most } = this.conf;
+    while (!this.#over && !side.delayed && side.heldLength > 0 && !this.#other(side).connection?.congested) {
+      const room = side.rate > 0 ? this.#allowed(side, most) : most;
+      const piece = room > 0 ? side.take(room) : undefined;
+      if (!piece) break;
+      this.#pass(side, piece);
+      const pause = side.rate > 0 ? Math.floor((piece.length * 1000) / side.rate) : 0;
+      if (pause > 0) side.delay(pause);
+    }
+    if (this.#over) return;
+    if (side.heldLength < most && !this.#other(side).connection?.congested) side.connection?.resume();
+    if (side.heldLength === 0 && side.finished) side.ended = true;
+    this.#settle(side);
+  }
+
+  /** How many bytes may be taken now; with 0 a pause has begun. */
+  #allowed(side: Side, most: number): number {
+    const passed = Math.floor(wallClock() / 1000) - this.#startSecond + 1;
+    const limit = side.rate * passed - side.received;
+    if (limit > 0) return Math.min(most, limit);
+    side.delay(Math.floor((-limit * 1000) / side.rate) + 1);
+    return 0;
+  }
+
+  /** Passes bytes on, which are only there during the call. */
+  #pass(side: Side, bytes: Uint8Array): void {
+    const { attempt } = this;
+    side.received += bytes.length;
+    if (side === this.#client) this.session.received += bytes.length;
+    else if (attempt.firstByteTime < 0) {
+      attempt.firstByteTime = monotonic() - this.#attemptBegun;
+      if (this.#peer) this.#source?.onHead(this.#peer);
+    }
+    const target = this.#other(side).connection;
+    if (target && !target.closed && !target.writeCopy('', bytes)) side.connection?.pause();
+  }
+
+  #other(side: Side): Side {
+    return side === this.#client ? this.#peerSide : this.#client;
+  }
+
+  onRoom(side: Side): void {
+    if (!this.#over && this.#connected) this.#feed(this.#other(side));
+  }
+
+  onPauseOver(side: Side): void {
+    if (!this.#over) this.#feed(side);
+  }
+
+  onSideEnd(side: Side): void {
+    if (this.#over || (side !== this.#client && side !== this.#peerSide)) return;
+    side.finished = true;
+    if (this.#connected) this.#feed(side);
+  }
+
+  /** After each step: the session is over, or goes on. `from`: whose bytes the step was about. */
+  #settle(from: Side): void {
+    const client = this.#client;
+    const peer = this.#peerSide;
+    this.session.action = PASSING_ACTION;
+    if (client.ended || peer.ended) {
+      const waits = (!client.ended && client.busy) || (!peer.ended && peer.busy);
+      const both = client.ended && peer.ended && !client.busy && !peer.busy;
+      if (this.conf.proxy_half_close ? both : !waits) {
+        this.#disconnected(from);
+        return;
+      }
+      for (const side of [client, peer]) if (side.ended) this.#flush(this.#other(side));
+    }
+    this.#renew();
+  }
+
+  /** The other side has said all: what waits is sent, and with `proxy_half_close` this one is told that no more comes. */
+  #flush(side: Side): void {
+    const { connection } = side;
+    if (!connection || connection.closed) return;
+    if (side.busy) {
+      if (!connection.blocked) connection.writeAndTell(EMPTY);
+    } else if (this.conf.proxy_half_close && !this.#halfClosed) {
+      this.#halfClosed = true;
+      connection.end();
+    }
+  }
+
+  #disconnected(from: Side): void {
+    const who = from === this.#client ? 'client' : 'upstream';
+    this.session.note(INFO, `${who} disconnected${this.#counts()}`);
+    this.#finalize(STATUS_OK);
+  }
+
+  /** The session may be silent for so long, except while its rates keep it waiting. */
+  #renew(): void {
+    if (this.#client.delayed || this.#peerSide.delayed) this.#timer.stop();
+    else this.#timer.start(this.conf.proxy_timeout);
+  }
+
+  onTimer(): void {
+    if (this.#over) return;
+    if (this.#connected) {
+      this.session.log(INFO, 'connection timed out (110: Connection timed out)');
+      this.#finalize(STATUS_OK);
+      return;
+    }
+    this.log(ERROR, 'upstream timed out (110: Connection timed out)');
+    this.#next();
+  }
+
+  // ---- ends
+
+  /** A connection is gone: it could not be made, it broke, or an end came that was told before. */
+  onGone(side: Side): void {
+    if (this.#over || (side !== this.#client && side !== this.#peerSide)) return;
+    const error = side.connection?.error;
+    const isClient = side === this.#client;
+    if (!isClient && !this.#connected) {
+      const { level, message, final } = connectFailure(error, this.#peer, this.#from);
+      this.log(level, message);
+      if (final) this.#finalize(INTERNAL_ERROR);
+      else this.#next();
+      return;
+    }
+    if (error) {
+      const level = isClient ? INFO : ERROR;
+      const name = isClient ? 'client' : 'upstream';
+      const reading = error.syscall === 'read';
+      this.session.action = `proxying and ${reading ? 'reading from' : 'sending to'} ${name}`;
+      this.session.log(level, `${reading ? 'recv()' : 'writev()'} failed (${errorText(error)})`);
+      this.session.action = this.#connected ? PASSING_ACTION : CONNECTING_ACTION;
+      if (!reading) {
+        this.#finalize(STATUS_OK);
+        return;
+      }
+    }
+    side.finished = true;
+    if (this.#connected) this.#feed(side);
+  }
+
+  /** Ends the session from outside: the worker's time is over. */
+  abort(): void {
+    this.#finalize(STATUS_OK);
+  }
+
+  #finalize(status: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { attempt, session } = this;
+    this.#lookup?.cancel();
+    this.#lookup = undefined;
+    this.#timer.remove();
+    if (attempt.responseTime < 0) attempt.responseTime = monotonic() - this.#attemptBegun;
+    attempt.received = this.#peerSide.received;
+    attempt.sent = this.#peerSide.sent;
+    this.#release(PEER_OK);
+    this.#peerSide.leave();
+    session.finalize(status);
+    this.#client.leave();
+  }
+
+  /** A session that can't be passed on at all. */
+  refuse(): void {
+    this.#finalize(INTERNAL_ERROR);
+  }
+
+  // ---- logging
+
+  invalid(level: number, message: string): void {
+    this.session.log(level, message);
+  }
+
+  log(level: number, message: string): void {
+    this.session.log(level, message);
+  }
+
+  describe(): string {
+    const { peer } = this.attempt;
+    return (peer === '' ? '' : `, upstream: "${peer}"`) + this.#counts();
+  }
+
+  #counts(): string {
+    const { received, sent } = this.session;
+    const peer = this.#peerSide;
+    return `, bytes from/to client:${received}/${sent}, bytes from/to upstream:${peer.received}/${peer.sent}`;
+  }
+}

@@ -1,0 +1,181 @@
+/** The stream protocol as a service of the process: its listening sockets, its sessions, its end. */
+import type net from 'node:net';
+import { ConfError } from '../config/contract.ts';
+import type { ErrorLog } from '../log/error-log.ts';
+import { ConfiguredErrorLog } from '../log/error-log-file.ts';
+import { ALERT, CRIT, INFO } from '../log/levels.ts';
+import type { LogRegistry } from '../log/registry.ts';
+import { acceptOn, undelayed } from '../net/acceptor.ts';
+import { Chain } from '../net/chain.ts';
+import { accepted, localAddressOf, type StreamHandle } from '../net/connection.ts';
+import { boundSockets } from '../process/bound-sockets.ts';
+import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
+import type { DebugConnections } from '../process/debug-connections.ts';
+import { eventsKey } from '../process/events-module.ts';
+import { isServerName, type ServerName, ServerNames } from '../values/server-names.ts';
+import type { AddressBuild, StreamBuild } from './build.ts';
+import type { AnyStreamModule } from './module.ts';
+import type { AddressConf, Server } from './server.ts';
+import { Session, type SessionHost } from './session.ts';
+
+/** One listening socket, and the addresses that come in on it. */
+interface Socket {
+  readonly spec: ListenSpec;
+  readonly fallback: AddressConf;
+  /** By local address, where a wildcard socket serves several. */
+  readonly byAddress: ReadonlyMap<string, AddressConf>;
+  /** What is accepted must be given TCP_NODELAY: it does not inherit it. */
+  delays: boolean;
+}
+
+/** What a server without `server_name` is called. */
+const UNNAMED: readonly ServerName<Session>[] = [{ text: '', regex: undefined }];
+
+/** The names that clients at an address may ask for; with one server they only matter for what patterns capture. */
+const namesAt = ({ servers }: AddressBuild): readonly (readonly [ServerName<Session>, Server])[] => {
+  if (servers.length === 1 && !servers[0]?.names.some(({ regex }) => regex)) return [];
+  return servers.flatMap(({ names, runtime }) =>
+    (names.length > 0 ? names : UNNAMED).map((name) => [name, runtime] as const),
+  );
+};
+
+const addressConf = (build: StreamBuild, address: AddressBuild): AddressConf => {
+  const at = address.listen.spec.key;
+  const names = namesAt(address);
+  const shared = address.servers.length > 1;
+  for (const [{ text, regex }] of names) {
+    if (shared && !regex && !isServerName(text))
+      throw new ConfError(`invalid server name or wildcard "${text}" on ${at}`, undefined);
+  }
+  const warn = (name: string): void => {
+    if (shared) build.scope.load.warn(`conflicting server name "${name}" on ${at}, ignored`);
+  };
+  const fallback = address.fallback.runtime;
+  return {
+    names: new ServerNames<Server, Session>(fallback, names, warn),
+    fallback,
+    proxyProtocol: address.listen.proxyProtocol,
+  };
+};
+
+/** Which sockets are bound, and what comes in on them. */
+const socketsOf = (build: StreamBuild): readonly Socket[] => {
+  const confs = new Map([...build.addresses.values()].map((one) => [one, addressConf(build, one)]));
+  return boundSockets(build.addresses.values()).flatMap(({ own, others }) => {
+    const fallback = confs.get(own);
+    const byAddress = new Map<string, AddressConf>();
+    for (const other of others) {
+      const conf = confs.get(other);
+      if (conf) byAddress.set(other.listen.spec.address, conf);
+    }
+    return fallback ? [{ spec: own.listen.spec, fallback, byAddress, delays: true }] : [];
+  });
+};
+
+export class StreamService implements Service, SessionHost {
+  readonly listens: readonly ListenSpec[];
+  readonly logFiles: readonly string[];
+  readonly slots: number;
+  log!: ErrorLog;
+  readonly #sockets: readonly Socket[];
+  readonly #servers: net.Server[] = [];
+  readonly #sessions = new Chain<Session>();
+  readonly #debug: DebugConnections | undefined;
+  #connections = 0;
+  #draining = false;
+  #drained: (() => void) | undefined = undefined;
+  #logs: LogRegistry | undefined = undefined;
+
+  constructor(
+    readonly build: StreamBuild,
+    readonly modules: readonly AnyStreamModule[],
+  ) {
+    this.#sockets = socketsOf(build);
+    this.listens = this.#sockets.map(({ spec }) => spec);
+    this.logFiles = [...build.logFiles];
+    this.slots = build.variables.slots;
+    this.#debug = build.scope.find(eventsKey)?.debug;
+  }
+
+  prepare(context: WorkerContext): void {
+    this.log = context.log;
+    this.#logs = context.logs;
+    this.#connections = context.connections;
+    for (const { runtime } of this.build.servers)
+      runtime.errorLog = context.logs.errorLog(runtime.errorLogConf);
+    for (const module of this.modules) module.prepare?.(this.build, context);
+  }
+
+  debugLog({ unix, remoteAddress, server }: Session): ErrorLog | undefined {
+    if (this.#debug === undefined || this.#debug.empty) return undefined;
+    if (!this.#debug.has(unix ? undefined : remoteAddress)) return undefined;
+    const log = this.#logs?.errorLog(server.errorLogConf);
+    return log instanceof ConfiguredErrorLog ? log.verbose() : undefined;
+  }
+
+  open(fds: ReadonlyMap<string, number>): void {
+    for (const socket of this.#sockets) {
+      const fd = fds.get(socket.spec.key);
+      if (fd === undefined) throw new Error(`no descriptor for ${socket.spec.key}`);
+      socket.delays = !undelayed(fd);
+      const server = acceptOn(
+        fd,
+        socket.spec.backlog,
+        (handle) => this.#accept(socket, handle),
+        (message) => this.log.write(CRIT, message),
+      );
+      this.#servers.push(server);
+    }
+  }
+
+  #accept(socket: Socket, handle: StreamHandle): void {
+    if (this.#sessions.size >= this.#connections) {
+      this.log.write(ALERT, `${this.#connections} worker_connections are not enough`);
+      handle.close();
+      return;
+    }
+    const local = socket.byAddress.size > 0 ? localAddressOf(handle) : undefined;
+    const conf = (local === undefined ? undefined : socket.byAddress.get(local)) ?? socket.fallback;
+    const session = new Session(this, conf, socket.spec.key);
+    this.#sessions.add(session);
+    const connection = accepted(handle, session, socket.delays);
+    session.connection = connection;
+    // Reset before it was accepted: nobody knows any more whose it was, least of all those who allow `unix:`.
+    const lost = socket.spec.family !== 'unix' && connection.socket.peerName().address === undefined;
+    if (lost) connection.destroy();
+    else session.start(connection);
+  }
+
+  gone(session: Session): void {
+    this.#sessions.delete(session);
+    if (this.#draining && this.#sessions.size === 0) this.#done();
+  }
+
+  #done(): void {
+    const done = this.#drained;
+    this.#drained = undefined;
+    done?.();
+  }
+
+  drain(done: () => void): void {
+    this.#draining = true;
+    this.#drained = done;
+    for (const server of this.#servers) server.close();
+    this.build.upstreams.drain();
+    if (this.#sessions.size === 0) this.#done();
+  }
+
+  close(): void {
+    for (const server of this.#servers) server.close();
+    for (const session of [...this.#sessions]) {
+      if (this.#draining) session.log(INFO, 'shutdown timeout');
+      session.abort();
+    }
+    this.build.upstreams.drain();
+    for (const module of this.modules) module.close?.(this.build);
+  }
+
+  reopen(): void {
+    for (const module of this.modules) module.reopen?.(this.build);
+  }
+}

@@ -1,0 +1,243 @@
+/** One client's connection and what is done with it: nginx's session. */
+import type { ErrorLog } from '../log/error-log.ts';
+import { DEBUG, ERROR, INFO } from '../log/levels.ts';
+import type { Link } from '../net/chain.ts';
+import type { Connection, ConnectionHandler } from '../net/connection.ts';
+import { latin1 } from '../net/latin1.ts';
+import {
+  INCOMPLETE,
+  INVALID,
+  type ProxyProtocol,
+  parseProxyHeader,
+  whyInvalid,
+} from '../net/proxy-header.ts';
+import { wallClock } from '../net/timers.ts';
+import { errorText } from '../platform/errno.ts';
+import type { Asker, UnderWay } from '../upstream/contract.ts';
+import type { Subject } from '../values/variables.ts';
+import { runPhases } from './phases.ts';
+import type { AddressConf, Server } from './server.ts';
+import { BAD_REQUEST, STATUS_OK } from './verdict.ts';
+
+/** What the sessions of one worker share. */
+export interface SessionHost {
+  /** How many slots for variables a session needs. */
+  readonly slots: number;
+  /** The log for a client that `debug_connection` names. */
+  debugLog(session: Session): ErrorLog | undefined;
+  /** The session is over and its connection closed. */
+  gone(session: Session): void;
+}
+
+/** One attempt at one peer, as variables tell of it. Times in ms; -1 while not known. */
+export interface SessionAttempt {
+  readonly peer: string;
+  readonly connectTime: number;
+  readonly firstByteTime: number;
+  readonly responseTime: number;
+  readonly received: number;
+  readonly sent: number;
+}
+
+/** What a session has under way to a peer. */
+export interface SessionUpstream extends UnderWay {
+  readonly attempts: readonly SessionAttempt[];
+  /** Ends the session from outside. */
+  abort(): void;
+  /** For the log: `, upstream: "127.0.0.1:80", bytes from/to client:1/2, bytes from/to upstream:3/4`. */
+  describe(): string;
+}
+
+/** What is being read of the client before the content takes over. */
+const NOTHING = 0;
+const PROXY_HEADER = 1;
+const PREREAD = 2;
+
+const NO_BYTES = Buffer.alloc(0);
+
+export class Session implements ConnectionHandler, Link<Session>, Asker, Subject {
+  /** Its neighbours among the sessions of the worker. */
+  before: Session | undefined = undefined;
+  after: Session | undefined = undefined;
+  /** Replaced where TLS stands between. */
+  connection!: Connection;
+  /** The server whose configuration holds: the address's default, or the one that TLS was asked for. */
+  server: Server;
+  readonly values: (string | null | undefined)[];
+  captures: RegExpExecArray | undefined = undefined;
+  remoteAddress = '';
+  remotePort = 0;
+  /** The client came over a unix socket. */
+  unix = false;
+  proxyProtocol: ProxyProtocol | undefined = undefined;
+  /** When it began, ms since 1970. */
+  readonly started: number = wallClock();
+  /** 0 until it is over. */
+  status = 0;
+  /** Bytes that were taken from the client, a PROXY header left out. */
+  received = 0;
+  /** Bytes that have come and nobody has taken. */
+  peeked: Buffer = NO_BYTES;
+  /** What is being done, in nginx's words, behind `while` in the log; '' for nothing. */
+  action = 'initializing session';
+  upstream: SessionUpstream | undefined = undefined;
+  /** Where it stands; see phases.ts. */
+  phase = 0;
+  handler = 0;
+  over = false;
+  debugLog: ErrorLog | undefined = undefined;
+  #reading = NOTHING;
+
+  constructor(
+    readonly host: SessionHost,
+    readonly address: AddressConf,
+    /** How the socket's address is printed, for the log. */
+    readonly listening: string,
+  ) {
+    this.server = address.fallback;
+    this.values = new Array<string | null | undefined>(host.slots);
+  }
+
+  /** The client's address in messages and `$remote_addr`. */
+  get clientText(): string {
+    return this.unix ? 'unix:' : this.remoteAddress;
+  }
+
+  /** Bytes that the system has taken for the client. */
+  get sent(): number {
+    return this.connection.sent - this.connection.unsent;
+  }
+
+  /** Begins with an accepted connection. */
+  start(connection: Connection): void {
+    this.connection = connection;
+    connection.pause();
+    const { address = '', port = 0 } = connection.socket.peerName();
+    this.remoteAddress = address;
+    this.remotePort = port;
+    this.unix = address === '';
+    this.debugLog = this.host.debugLog(this);
+    const text = address.includes(':') ? `[${address}]:${port}` : this.unix ? 'unix:' : `${address}:${port}`;
+    this.note(INFO, `client ${text} connected to ${this.listening}`);
+    if (!this.address.proxyProtocol) {
+      runPhases(this);
+      return;
+    }
+    this.action = 'reading PROXY protocol';
+    this.#read(PROXY_HEADER, this.server.core.proxy_protocol_timeout);
+  }
+
+  /** Runs the handler that answered AGAIN once more, or goes on behind one that answered DONE and moved `handler` on. */
+  resume(): void {
+    if (!this.over) runPhases(this);
+  }
+
+  /** Reads on for a handler of the preread phase. */
+  preread(timeout: number): void {
+    if (this.#reading !== PREREAD) this.#read(PREREAD, timeout);
+  }
+
+  /** No more is read for the phases. */
+  stopReading(): void {
+    if (this.#reading === NOTHING) return;
+    this.#reading = NOTHING;
+    this.connection.timer.stop();
+    this.connection.pause();
+  }
+
+  #read(what: number, timeout: number): void {
+    this.#reading = what;
+    this.connection.timer.start(timeout);
+    this.connection.resume();
+  }
+
+  /** The end: its lines are logged, its connection closed. */
+  finalize(status: number): void {
+    if (this.over) return;
+    this.over = true;
+    this.status = status;
+    this.note(DEBUG, `finalize stream session: ${status}`);
+    for (const log of this.server.logs) log(this);
+    this.connection.destroy();
+    this.host.gone(this);
+  }
+
+  /** Ends it from outside: the worker's time is over. */
+  abort(): void {
+    if (this.upstream) this.upstream.abort();
+    else this.finalize(STATUS_OK);
+  }
+
+  // ---- logging
+
+  /** The log that its lines go to. */
+  get errorLog(): ErrorLog {
+    return this.debugLog ?? this.server.errorLog;
+  }
+
+  /** Writes `message` with what is being done and who is concerned behind it. */
+  log(level: number, message: string): void {
+    const log = this.errorLog;
+    if (log.level < level) return;
+    const action = this.action === '' ? '' : ` while ${this.action}`;
+    const who = `, client: ${this.clientText}, server: ${this.listening}${this.upstream?.describe() ?? ''}`;
+    log.write(level, message + action + who, this.connection.number);
+  }
+
+  /** Writes `message` as it is. */
+  note(level: number, message: string): void {
+    const log = this.errorLog;
+    if (log.level >= level) log.write(level, message, this.connection.number);
+  }
+
+  // ---- what the connection tells until the content has taken over
+
+  onRead(bytes: Buffer, length: number): void {
+    const came = Buffer.from(bytes.subarray(0, length));
+    this.peeked = this.peeked.length === 0 ? came : Buffer.concat([this.peeked, came]);
+    if (this.#reading === PROXY_HEADER) this.#readHeader();
+    else if (this.#reading === PREREAD) runPhases(this);
+  }
+
+  #readHeader(): void {
+    const text = latin1(this.peeked, 0, this.peeked.length);
+    const found = parseProxyHeader(text);
+    if (found === INCOMPLETE) return;
+    if (found === INVALID) {
+      this.#broken(text);
+      return;
+    }
+    this.stopReading();
+    this.proxyProtocol = found.addresses;
+    this.peeked = this.peeked.subarray(found.length);
+    this.action = 'initializing session';
+    runPhases(this);
+  }
+
+  #broken(text: string): void {
+    const reason = whyInvalid(text);
+    if (reason !== '') this.log(ERROR, reason);
+    this.finalize(BAD_REQUEST);
+  }
+
+  onEnd(): void {
+    if (this.#reading === PROXY_HEADER) this.#broken(latin1(this.peeked, 0, this.peeked.length));
+    else if (this.#reading === PREREAD) this.finalize(STATUS_OK);
+  }
+
+  onClose(): void {
+    if (this.over) return;
+    const { error } = this.connection;
+    if (error) this.log(INFO, `recv() failed (${errorText(error)})`);
+    this.finalize(STATUS_OK);
+  }
+
+  onTimeout(): void {
+    if (this.#reading === PROXY_HEADER) this.log(INFO, 'client timed out (110: Connection timed out)');
+    this.finalize(STATUS_OK);
+  }
+
+  onDrain(): void {}
+
+  onConnect(): void {}
+}
