@@ -1,5 +1,5 @@
 /**
- * What the process room (master, workers) and the protocols it runs (http, later stream and mail) know of
+ * What the process room (master, workers) and the protocols it runs (http and stream) know of
  * each other: which sockets to listen on, and when to start and stop serving.
  */
 import { type AnyModule, key, type Place, type Scope } from '../config/contract.ts';
