@@ -56,7 +56,11 @@ export interface Asker {
 export interface UnderWay {
   log(level: number, message: string): void;
   /** Times of the present attempt, ms; -1 while not known. */
-  readonly attempt: { readonly headerTime: number; readonly responseTime: number };
+  readonly attempt: {
+    readonly connectTime: number;
+    readonly headerTime: number;
+    readonly responseTime: number;
+  };
 }
 
 /** A named or implicit upstream, ready for requests. */

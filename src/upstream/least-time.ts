@@ -9,10 +9,12 @@ import type { GroupPeer, Peers } from './peers.ts';
 import { RoundRobinSource, seconds } from './round-robin.ts';
 
 export interface LeastTimeOptions {
-  /** The time to the head counts; else the time to the last byte. */
+  /** The time to the head (of a session: its early time) counts; else the time to the last byte. */
   readonly header: boolean;
   /** Requests that wait count with the time that they have waited. */
   readonly inflight: boolean;
+  /** For sessions of stream: what their early time is. */
+  readonly session?: 'connect' | 'first_byte';
 }
 
 /** Peers that take longer than this are equally bad, ms. */
@@ -113,8 +115,24 @@ class LeastTimeSource extends RoundRobinSource {
     return super.take(peer, index, now);
   }
 
+  override onConnect(peer: GroupPeer): void {
+    super.onConnect(peer);
+    if (this.options.session === 'connect') this.#early(peer);
+  }
+
   override onHead(peer: GroupPeer): void {
-    const time = this.request.upstream?.attempt.headerTime ?? -1;
+    if (this.options.session !== 'connect') this.#early(peer);
+  }
+
+  /** The time to the present attempt's head, or its early time. */
+  #earlyTime(): number {
+    const attempt = this.request.upstream?.attempt;
+    if (!attempt) return -1;
+    return this.options.session === 'connect' ? attempt.connectTime : attempt.headerTime;
+  }
+
+  #early(peer: GroupPeer): void {
+    const time = this.#earlyTime();
     if (!this.options.inflight || !this.options.header || time < 0) return;
     const { peers } = this;
     peers.begin();
@@ -126,12 +144,13 @@ class LeastTimeSource extends RoundRobinSource {
   protected override over(peer: GroupPeer, state: number): void {
     const attempt = this.request.upstream?.attempt;
     if (!attempt) return;
-    const { headerTime, responseTime } = attempt;
+    const { responseTime } = attempt;
+    const headerTime = this.#earlyTime();
     this.#done(peer, responseTime);
     // What failed says nothing of how quick the peer is.
-    if (state !== PEER_OK || headerTime < 0) return;
+    if (state !== PEER_OK || (headerTime < 0 && !this.options.session)) return;
     peer.responseTime = average(peer.responseTime, responseTime);
-    if (!this.options.inflight || !this.options.header) {
+    if (headerTime >= 0 && (!this.options.inflight || !this.options.header)) {
       peer.headerTime = average(peer.headerTime, headerTime);
     }
   }
