@@ -139,11 +139,7 @@ export class StreamService implements Service, SessionHost {
     const session = new Session(this, conf, socket.spec.key);
     this.#sessions.add(session);
     const connection = accepted(handle, session, socket.delays);
-    session.connection = connection;
-    // Reset before it was accepted: nobody knows any more whose it was, least of all those who allow `unix:`.
-    const lost = socket.spec.family !== 'unix' && connection.socket.peerName().address === undefined;
-    if (lost) connection.destroy();
-    else session.start(connection);
+    session.start(connection);
   }
 
   gone(session: Session): void {

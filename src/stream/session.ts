@@ -116,6 +116,13 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     this.remoteAddress = address;
     this.remotePort = port;
     this.unix = address === '';
+    if (this.unix && !this.listening.startsWith('unix:')) {
+      // Reset before it was accepted: nobody knows any more whose it was, least of all those who allow `unix:`.
+      this.over = true;
+      connection.destroy();
+      this.host.gone(this);
+      return;
+    }
     this.debugLog = this.host.debugLog(this);
     const text = address.includes(':') ? `[${address}]:${port}` : this.unix ? 'unix:' : `${address}:${port}`;
     this.note(INFO, `client ${text} connected to ${this.listening}`);

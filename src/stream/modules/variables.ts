@@ -46,7 +46,7 @@ const variables: StreamVariables = {
   server_addr: {
     get: ({ connection, listening }) => {
       const { address = '' } = connection.socket.localName();
-      return address === '' ? listening : address;
+      return address === '' && listening.startsWith('unix:') ? listening : address;
     },
     cached: true,
   },

@@ -211,7 +211,6 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
     side.hold(Buffer.from(bytes.subarray(0, length)));
     if (side.heldLength >= this.conf.proxy_buffer_size) side.connection?.pause();
     if (this.#connected) this.#feed(side);
-    else if (side === this.#client) side.finished = side.connection?.ended === true;
   }
 
   /** Takes what a side holds, as fast as its rate allows. */
