@@ -23,7 +23,7 @@ import { block, frame, get, H2Client } from '../kit/h2.ts';
 import { children, cpuTicks, descriptors, residentKb } from '../kit/processes.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
-import { established, unsent } from '../kit/sockets.ts';
+import { allRead, established, unsent } from '../kit/sockets.ts';
 import { until } from '../kit/wait.ts';
 
 const BOUND_KB = 24 * 1024;
@@ -180,7 +180,8 @@ describe('floods', () => {
       client.wire.pause();
       for (let n = 0; n < 100; n++) client.send(client.request(get())[1]);
     }
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const taken = ({ wire }: H2Client): boolean => allRead(proxy.port(), wire.socket.localPort ?? 0);
+    await until(() => clients.every(taken), 'all requests to be read');
     const grown = residentKb(worker()) - memory;
     t.diagnostic(`memory grew by ${grown} KiB`);
     assert.ok(grown < 2 * BOUND_KB, `memory grew by ${grown} KiB`);

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { Certificates } from '../kit/certificates.ts';
 import { reply, startBackend } from '../kit/http-backend.ts';
 import { listenedPort } from '../kit/ports.ts';
-import { type Subject, startProxy } from '../kit/proxy.ts';
+import { IS_NGINX, type Subject, startProxy } from '../kit/proxy.ts';
 import { type Rig, rigFor } from '../kit/rig.ts';
 import { allRead } from '../kit/sockets.ts';
 import { until } from '../kit/wait.ts';
@@ -18,6 +18,9 @@ import type { Wire } from '../kit/wire.ts';
 const APPLICATION_DATA = 23;
 /** Early data is one, its end another. */
 const RECORDS_BEFORE_FINISHED = 2;
+
+/** OpenSSL's server side refuses early data where a slow machine lets a second pass: it counts in whole ones. */
+const REFUSED = 'Early data was rejected';
 
 /** OpenSSL's client; answers with what it has got, once it is closed. */
 const client = async (rig: Rig, port: number, input: string, ...args: string[]): Promise<string> => {
@@ -28,9 +31,13 @@ const client = async (rig: Rig, port: number, input: string, ...args: string[]):
       cwd: rig.dir,
     },
   );
+  rig.defer(() => {
+    child.kill();
+  });
   let text = '';
   child.stdout.on('data', (bytes: Buffer) => {
     text += bytes.toString('latin1');
+    if (text.includes(REFUSED)) child.kill();
   });
   child.stdin.write(input);
   await once(child, 'close');
@@ -51,6 +58,7 @@ class Withholder {
       this.#proxy = proxy;
       for (const end of [socket, proxy]) end.on('error', () => {});
       proxy.pipe(socket);
+      proxy.on('close', () => socket.end());
       socket.on('close', () => proxy.destroy());
       socket.on('data', (bytes: Buffer) => {
         this.#input = Buffer.concat([this.#input, bytes]);
@@ -80,9 +88,9 @@ class Withholder {
     }
   }
 
-  /** All is there but the record that is kept back, and the proxy has read it. */
+  /** All is there but the record that is kept back, and the proxy has read it; nginx reads no further while it answers. */
   readUp(proxy: Subject): boolean {
-    return this.#held !== undefined && allRead(proxy.port(), this.#proxy?.localPort ?? 0);
+    return this.#held !== undefined && (IS_NGINX || allRead(proxy.port(), this.#proxy?.localPort ?? 0));
   }
 
   /** More has come from the proxy, if only its end. */
@@ -97,7 +105,7 @@ class Withholder {
   }
 }
 
-test('a reply between the end of early data and the end of the handshake', async (t) => {
+test('a reply between the end of early data and the end of the handshake', { timeout: 60_000 }, async (t) => {
   const rig = rigFor(t);
   new Certificates(rig.dir).make('a');
   let asked: (wire: Wire) => void = () => {};
@@ -115,12 +123,16 @@ test('a reply between the end of early data and the end of the handshake', async
       server { listen 127.0.0.1:%port% ssl; location / { proxy_pass http://127.0.0.1:${backend.port}; } }`,
   });
   const ask = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
-  assert.match(await client(rig, proxy.port(), ask('/soon'), '-sess_out', 'session'), /soon/);
   writeFileSync(join(rig.dir, 'request'), ask('/late'));
-  const withholder = new Withholder(proxy.port());
-  const port = await withholder.listen(rig);
-  const answer = client(rig, port, '', '-sess_in', 'session', '-early_data', 'request');
-  const wire = await late;
+  let answer: Promise<string>;
+  let withholder: Withholder;
+  let wire: Wire | undefined;
+  do {
+    assert.match(await client(rig, proxy.port(), ask('/soon'), '-sess_out', 'session'), /soon/);
+    withholder = new Withholder(proxy.port());
+    answer = client(rig, await withholder.listen(rig), '', '-sess_in', 'session', '-early_data', 'request');
+    wire = await Promise.race([late, answer.then(() => undefined)]);
+  } while (!wire);
   await until(() => withholder.readUp(proxy), 'the end of early data to be read');
   const answered = withholder.answered();
   wire.send(reply('late'));

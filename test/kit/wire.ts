@@ -18,8 +18,10 @@ export const PATIENCE = 8000;
 /** A socket whose reads are awaited; texts are latin1 both ways. */
 export class Wire {
   readonly socket: Socket;
-  /** All bytes received and not yet read. */
-  #buffer: Buffer = Buffer.alloc(0);
+  /** What is received; from `#from` to `#to` it has not been read yet. */
+  #store: Buffer = Buffer.alloc(0);
+  #from = 0;
+  #to = 0;
   #ended = false;
   #closed = false;
   #error: NodeJS.ErrnoException | undefined;
@@ -28,7 +30,7 @@ export class Wire {
   constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', (bytes: Buffer) => {
-      this.#buffer = this.#buffer.length === 0 ? bytes : Buffer.concat([this.#buffer, bytes]);
+      this.#append(bytes);
       this.#wake();
     });
     socket.on('end', () => {
@@ -42,6 +44,24 @@ export class Wire {
       this.#closed = true;
       this.#wake();
     });
+  }
+
+  /** All bytes received and not yet read. */
+  get #buffer(): Buffer {
+    return this.#store.subarray(this.#from, this.#to);
+  }
+
+  /** What has been read stays as it is: who reads is given parts of the store. */
+  #append(bytes: Buffer): void {
+    if (this.#to + bytes.length > this.#store.length) {
+      const rest = this.#buffer;
+      this.#store = Buffer.allocUnsafe(2 * (rest.length + bytes.length));
+      rest.copy(this.#store);
+      this.#from = 0;
+      this.#to = rest.length;
+    }
+    bytes.copy(this.#store, this.#to);
+    this.#to += bytes.length;
   }
 
   /** Connects. */
@@ -247,7 +267,7 @@ export class Wire {
 
   #take(count: number): Buffer {
     const bytes = this.#buffer.subarray(0, count);
-    this.#buffer = this.#buffer.subarray(count);
+    this.#from += count;
     return bytes;
   }
 
