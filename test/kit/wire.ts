@@ -18,6 +18,8 @@ export const PATIENCE = 8000;
 /** A socket whose reads are awaited; texts are latin1 both ways. */
 export class Wire {
   readonly socket: Socket;
+  /** Our port, which outlives the socket. */
+  readonly localPort: number;
   /** What is received; from `#from` to `#to` it has not been read yet. */
   #store: Buffer = Buffer.alloc(0);
   #from = 0;
@@ -29,6 +31,7 @@ export class Wire {
 
   constructor(socket: Socket) {
     this.socket = socket;
+    this.localPort = socket.localPort ?? 0;
     socket.on('data', (bytes: Buffer) => {
       this.#append(bytes);
       this.#wake();
