@@ -245,6 +245,13 @@ const ROWS: readonly Row[] = [
   ['location', 'rewrite a;', 'invalid number of arguments in "rewrite" directive', 6],
   ['location', 'set x 1;', 'invalid variable name "x"', 6],
   ['location', 'set $uri 1;', 'the duplicate "uri" variable', 6],
+  ['location', 'set $sent_http_content_type 1;', 'the duplicate "sent_http_content_type" variable', 6],
+  [
+    'location',
+    'set $sent_http_etag 1;\nset $proxy_host 1;\nset $proxy_port 1;\nfoo;',
+    'unknown directive "foo"',
+    9,
+  ],
   ['location', 'set $ 1;', 'invalid variable name "$"', 6],
   ['location', 'error_page 200 /a;', 'value "200" must be between 300 and 599', 6],
   ['location', 'error_page 404;', 'invalid number of arguments in "error_page" directive', 6],

@@ -90,8 +90,8 @@ const internalChunked = ({ upstream }: Request): Value =>
   upstream && bodyLength(upstream.request, upstream) === -1 ? 'chunked' : undefined;
 
 const variables: Readonly<Record<string, VariableDefinition>> = {
-  proxy_host: { get: (request) => protocolOf(request)?.target.hostHeader },
-  proxy_port: { get: (request) => protocolOf(request)?.target.port },
+  proxy_host: { get: (request) => protocolOf(request)?.target.hostHeader, changeable: true },
+  proxy_port: { get: (request) => protocolOf(request)?.target.port, changeable: true },
   proxy_add_x_forwarded_for: { get: forwardedFor },
   proxy_internal_body_length: { get: internalLength },
   proxy_internal_chunked: { get: internalChunked },

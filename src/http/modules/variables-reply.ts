@@ -71,7 +71,24 @@ const sentHeader = (name: string): ((request: Request) => Value) => {
   return (request) => kept(request) ?? lineValue(request.out.lines, name);
 };
 
+/** Those of the family that are variables in their own right, which the configuration may not define. */
+const FIXED = [
+  'content_type',
+  'content_length',
+  'location',
+  'last_modified',
+  'connection',
+  'keep_alive',
+  'transfer_encoding',
+  'cache_control',
+  'link',
+];
+
+const fixedHeaders = (): Readonly<Record<string, VariableDefinition>> =>
+  Object.fromEntries(FIXED.map((name) => [`sent_http_${name}`, { get: sentHeader(name), cached: true }]));
+
 export const replyVariables: Readonly<Record<string, VariableDefinition>> = {
+  ...fixedHeaders(),
   sent_http_: {
     get: (request, name) => sentHeader(name.slice(10))(request),
     bind: (name) => sentHeader(name.slice(10)),
