@@ -108,13 +108,22 @@ export class Variables<R extends Subject> {
   }
 
   /**
+   * The definition that a name has already. Throws nginx's `the duplicate "x" variable` when it is a module's that may
+   * not be changed: a block that defines a variable asks where it begins.
+   */
+  definable(name: string, place?: Place): VariableDefinition<R> | undefined {
+    const present = this.#defined.get(name.toLowerCase());
+    if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
+    return present;
+  }
+
+  /**
    * Defines a variable from the configuration (`set`, `map`, a named capture).
    * Throws nginx's `the duplicate "x" variable` when a module's variable may not be changed.
    */
   define(name: string, definition: VariableDefinition<R>, place?: Place): VariableRef<R> {
     const lower = name.toLowerCase();
-    const present = this.#defined.get(lower);
-    if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
+    const present = this.definable(name, place);
     const own =
       present?.set && !definition.set ? { ...definition, set: present.set.bind(present) } : definition;
     this.#defined.set(lower, { changeable: true, ...own });
@@ -129,7 +138,7 @@ export class Variables<R extends Subject> {
     const lower = name.toLowerCase();
     const present = this.#defined.get(lower);
     if (present?.set) return this.use(lower, place);
-    if (present && !present.changeable) throw new ConfError(`the duplicate "${name}" variable`, place);
+    this.definable(name, place);
     const ref = this.use(lower, place);
     if (present) return ref;
     // What `set` gives a name of a family wins where it has run; elsewhere the family's value holds.

@@ -62,7 +62,9 @@ const begin = (args: Args, inner: Scope): void => {
   const { variables } = args.scope.need(HTTP);
   const sourced = args.words.length === 2;
   const source = sourced ? variables.use(bareName(args, 0), args.place) : undefined;
-  inner.carry(GEO, new Geo(source, bareName(args, sourced ? 1 : 0)));
+  const name = bareName(args, sourced ? 1 : 0);
+  variables.definable(name, args.place);
+  inner.carry(GEO, new Geo(source, name));
 };
 
 const parseRange = (text: string): { start: number; end: number } | undefined => {

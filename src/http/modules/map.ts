@@ -50,6 +50,7 @@ const begin = (args: Args, inner: Scope): void => {
   const template = build.template(source.text, args.place);
   if (name.text.length < 2 || !name.text.startsWith('$'))
     args.fail(`invalid variable name "${name.text}"`, name);
+  build.variables.definable(name.text.slice(1), args.place);
   inner.carry(TABLE, new MapTable(template, name.text.slice(1)));
 };
 

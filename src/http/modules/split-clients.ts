@@ -26,10 +26,13 @@ const HASHES = 0xffffffff;
 
 const begin = (args: Args, inner: Scope): void => {
   const [source, name] = [wordAt(args, 0), wordAt(args, 1)];
-  const template = args.scope.need(HTTP).template(source.text, args.place);
+  const build = args.scope.need(HTTP);
+  const template = build.template(source.text, args.place);
   if (name.text.length < 2 || !name.text.startsWith('$'))
     args.fail(`invalid variable name "${name.text}"`, name);
-  inner.carry(SPLIT, { source: template, variable: name.text.slice(1), shares: [] });
+  const variable = name.text.slice(1);
+  build.variables.definable(variable, args.place);
+  inner.carry(SPLIT, { source: template, variable, shares: [] });
 };
 
 /** Hundredths of a percent of `12.5%`; undefined for what is none. */
