@@ -58,6 +58,16 @@ export class ConfError extends Error {
   }
 }
 
+/** Mistakes that are found together; the first stands for all. */
+export class ConfErrors extends ConfError {
+  constructor(
+    first: ConfError,
+    readonly others: readonly ConfError[],
+  ) {
+    super(first.reason, first.place, first.at);
+  }
+}
+
 /** A typed key under which one block of the configuration carries a value for those inside it. */
 export interface Key<T> {
   readonly name: string;

@@ -9,6 +9,7 @@ import {
   type Args,
   type BuiltInPaths,
   ConfError,
+  ConfErrors,
   type Context,
   type LoadContext,
   type Place,
@@ -106,6 +107,7 @@ class Loader {
   /** Keeps an error, and ends the load when there are too many. */
   report(error: ConfError): void {
     this.errors.push(error);
+    if (error instanceof ConfErrors) this.errors.push(...error.others);
     if (this.errors.length >= MOST_ERRORS) throw new Stop();
   }
 

@@ -3,7 +3,7 @@
  * template is bound to them once the whole block of a protocol has been read, as nginx does: a variable may be used
  * above the line that defines it.
  */
-import { ConfError, type Place } from '../config/contract.ts';
+import { ConfError, ConfErrors, type Place } from '../config/contract.ts';
 
 /** Whose values these are: a request, a session of stream. */
 export interface Subject {
@@ -147,16 +147,22 @@ export class Variables<R extends Subject> {
     return ref;
   }
 
-  /** Binds every reference. Throws `unknown "x" variable` for one that nothing defines. */
+  /** Binds every reference. Throws `unknown "x" variable` for those that nothing defines. */
   bind(): void {
+    const unknown: ConfError[] = [];
     for (const ref of this.#refs.values()) {
       const definition = this.lookup(ref.name);
-      if (!definition) throw new ConfError(`unknown "${ref.name}" variable`, undefined, ref.place);
+      if (!definition) {
+        unknown.push(new ConfError(`unknown "${ref.name}" variable`, undefined, ref.place));
+        continue;
+      }
       const get = definition.bind?.(ref.name) ?? definition.get;
       ref.definition = definition;
       const changeable = definition.changeable === true || this.#overlaid.has(ref.name);
       ref.get = getter(ref, { get, changeable, cached: definition.cached === true }, this.complain);
     }
+    const [first, ...others] = unknown;
+    if (first) throw new ConfErrors(first, others);
   }
 }
 

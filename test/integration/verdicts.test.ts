@@ -473,6 +473,13 @@ describe('a wrong configuration', { concurrency: 2 }, () => {
   }
 });
 
+describe('variables that nothing defines', () => {
+  it('are all listed', { skip: IS_NGINX }, () => {
+    const { lines } = read(write(AROUND.location('set $a $nosuch1;\nadd_header X $nosuch2;')));
+    assert.deepEqual(lines, ['[emerg] unknown "nosuch1" variable', '[emerg] unknown "nosuch2" variable']);
+  });
+});
+
 describe('addresses that cannot be bound', () => {
   it('are an error', async () => {
     const { code, lines } = await test(write(AROUND.server('listen 192.0.2.77:18099;')));
