@@ -4,13 +4,14 @@ import { dirname } from 'node:path';
 import { dump } from '../config/dump.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import type { Console } from '../log/error-log-file.ts';
-import { EMERG, INFO } from '../log/levels.ts';
+import { EMERG, INFO, WARN } from '../log/levels.ts';
 import { bytePath } from '../platform/byte-path.ts';
 import { errorText } from '../platform/errno.ts';
 import type { Program } from '../process/contract.ts';
 import { CycleFailure, readCycle } from '../process/cycle.ts';
 import type { Invocation } from '../process/invocation.ts';
-import { mainLogFiles, ProcessLog } from '../process/process-log.ts';
+import { warnOfLimits } from '../process/limits.ts';
+import { mainLogFiles, mainLogLevel, ProcessLog } from '../process/process-log.ts';
 import { tryListen } from '../process/try-listen.ts';
 import { complain, print } from './terminal.ts';
 
@@ -54,6 +55,8 @@ export const testConfiguration = (program: Program, invocation: Invocation, opti
     ];
     for (const file of files) if (!isWritable(file, log)) throw new CycleFailure(file);
     if (!tryListen(cycle.listens, log)) throw new CycleFailure('an address cannot be bound');
+    // As nginx, which says what comes behind the reading to the logs of the configuration.
+    if (mainLogLevel(main, invocation) >= WARN) warnOfLimits(settings, log);
     say(`configuration file ${invocation.file} test is successful`);
     if (!quiet) for (const line of program.advise?.(main) ?? []) complain(line);
     if (options.dump) print(1, dump(cycle.record.files));

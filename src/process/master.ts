@@ -8,6 +8,7 @@ import type { Program } from './contract.ts';
 import { type Cycle, CycleFailure, readCycle, sinceCycle } from './cycle.ts';
 import { Generation, type GenerationHost, StartFailure } from './generation.ts';
 import type { Invocation, WorkerEntry } from './invocation.ts';
+import { warnOfLimits } from './limits.ts';
 import { type Listeners, ListenFailure, openListeners } from './listeners.ts';
 import { PidFile } from './pid-file.ts';
 import { type ProcessLog, Witness } from './process-log.ts';
@@ -232,6 +233,7 @@ export class Master {
     try {
       if (this.#stopping) throw new StartFailure('stopped');
       log = masterLog(cycle, this.#start.invocation);
+      warnOfLimits(cycle.settings, log);
       const zones = this.#zones.change(cycle.zones);
       const generation = this.#generation(cycle, listeners, zones, this.#number + 1);
       return { cycle, listeners, log, generation, zones };

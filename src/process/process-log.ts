@@ -1,7 +1,12 @@
 /** The error log of a process: the main block's, or the built-in one while there is no configuration. */
 import { resolve, type Scope } from '../config/contract.ts';
 import type { ErrorLog } from '../log/error-log.ts';
-import { defaultErrorLog, errorLogModule, errorLogSpecs } from '../log/error-log-directive.ts';
+import {
+  defaultErrorLog,
+  type ErrorLogSpec,
+  errorLogModule,
+  errorLogSpecs,
+} from '../log/error-log-directive.ts';
 import type { Console } from '../log/error-log-file.ts';
 import { ALERT, NOTICE } from '../log/levels.ts';
 import type { Owner } from '../log/log-file.ts';
@@ -86,12 +91,18 @@ export class ProcessLog implements ErrorLog {
   }
 }
 
-/** The files that the error logs of a configuration's main block go to. */
-export const mainLogFiles = (main: Scope, invocation: Invocation): readonly string[] => {
+const mainLogs = (main: Scope, invocation: Invocation): readonly ErrorLogSpec[] => {
   const fallback = defaultErrorLog(invocation.errorLog, invocation.prefix);
-  const specs = errorLogSpecs(resolve(errorLogModule, [main]).error_log, fallback);
-  return specs.flatMap(({ target }) => (target.kind === 'file' ? [target.path] : []));
+  return errorLogSpecs(resolve(errorLogModule, [main]).error_log, fallback);
 };
+
+/** The files that the error logs of a configuration's main block go to. */
+export const mainLogFiles = (main: Scope, invocation: Invocation): readonly string[] =>
+  mainLogs(main, invocation).flatMap(({ target }) => (target.kind === 'file' ? [target.path] : []));
+
+/** The level of the most talkative of these logs. */
+export const mainLogLevel = (main: Scope, invocation: Invocation): number =>
+  Math.max(...mainLogs(main, invocation).map(({ level }) => level));
 
 /** Passes on to a log, and keeps what was grave enough to fail for. */
 export class Witness implements ErrorLog {

@@ -7,6 +7,7 @@ import { exitOnCrash, surviveCrash } from './crash.ts';
 import { type Cycle, CycleFailure, readCycle } from './cycle.ts';
 import { becomeDaemon, daemonize, isDaemon, redirectStderr, reportUp } from './daemon.ts';
 import type { Invocation, WorkerEntry } from './invocation.ts';
+import { warnOfLimits } from './limits.ts';
 import { inheritedSockets, Listeners, ListenFailure, openListeners } from './listeners.ts';
 import { Master } from './master.ts';
 import { ProcessLog } from './process-log.ts';
@@ -80,6 +81,7 @@ const start = async (options: RunOptions, early: ProcessLog, daemon: boolean): P
     return daemonize(libcAvailable() ? listeners : Listeners.none);
   }
   if (!libcAvailable()) log.write(WARN, WITHOUT_LIBC);
+  warnOfLimits(settings, log);
   if (daemon) becomeDaemon();
   log.write(NOTICE, options.version);
   const up = (): void => {

@@ -5,6 +5,7 @@ import { mapZones, ZoneStore } from '../zone/registry.ts';
 import type { Program } from './contract.ts';
 import { type Cycle, readCycle, sinceCycle } from './cycle.ts';
 import type { Invocation } from './invocation.ts';
+import { warnOfLimits } from './limits.ts';
 import { type Listeners, openListeners } from './listeners.ts';
 import { PidFile } from './pid-file.ts';
 import { ProcessLog, Witness } from './process-log.ts';
@@ -131,6 +132,7 @@ export class Single {
       cycle = readCycle(program, invocation, witness, sinceCycle(this.#cycle));
       listeners = await openListeners(cycle.listens, 1, before.listeners, [], witness);
       log = ProcessLog.configured(cycle.main, invocation, undefined);
+      warnOfLimits(cycle.settings, log);
       serving = new Serving(cycle, log);
       this.#serve(serving, cycle, listeners, log, this.#number + 1);
     } catch (error) {

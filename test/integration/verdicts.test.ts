@@ -480,6 +480,23 @@ describe('variables that nothing defines', () => {
   });
 });
 
+describe('more connections than open files', () => {
+  it('are a warning', async () => {
+    const limited = (limit: number, level: string): string =>
+      `error_log stderr ${level};\nworker_rlimit_nofile ${limit};\nevents { worker_connections 99999999; }\n`;
+    const beyond = await test(write(limited(1000, 'warn')));
+    assert.equal(beyond.code, 0);
+    assert.ok(
+      beyond.lines.includes('[warn] 99999999 worker_connections exceed open file resource limit: 1000'),
+      beyond.lines.join('\n'),
+    );
+    for (const quiet of [limited(99999999, 'warn'), limited(1000, 'error')]) {
+      const { lines } = await test(write(quiet));
+      assert.ok(!lines.some((line) => line.startsWith('[warn]')), lines.join('\n'));
+    }
+  });
+});
+
 describe('addresses that cannot be bound', () => {
   it('are an error', async () => {
     const { code, lines } = await test(write(AROUND.server('listen 192.0.2.77:18099;')));
