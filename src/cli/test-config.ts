@@ -1,12 +1,12 @@
 /** `-t` and `-T`: reads the configuration, says what is wrong with it, and changes nothing. */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { dump } from '../config/dump.ts';
 import type { ErrorLog } from '../log/error-log.ts';
 import type { Console } from '../log/error-log-file.ts';
 import { EMERG, INFO, WARN } from '../log/levels.ts';
 import { bytePath } from '../platform/byte-path.ts';
-import { errorText } from '../platform/errno.ts';
+import { errnoText, errorText } from '../platform/errno.ts';
 import type { Program } from '../process/contract.ts';
 import { CycleFailure, readCycle } from '../process/cycle.ts';
 import type { Invocation } from '../process/invocation.ts';
@@ -22,15 +22,31 @@ export interface TestOptions {
   readonly hint: ((lines: readonly string[]) => void) | undefined;
 }
 
-/** Whether a start could open a file for writing; asked without touching it. */
+const ENXIO = 6;
+const ENOTDIR = 20;
+const EISDIR = 21;
+
+/** Why a start could not open a file for writing; asked without touching it. */
+const obstacle = (path: string): string | undefined => {
+  const there = statSync(bytePath(path), { throwIfNoEntry: false });
+  const folder = there ? undefined : statSync(bytePath(dirname(path)), { throwIfNoEntry: false });
+  // Standard output may be a socket, which /dev/stdout cannot open.
+  if (there?.isSocket()) return errnoText(ENXIO);
+  if (there?.isDirectory()) return errnoText(EISDIR);
+  if (folder && !folder.isDirectory()) return errnoText(ENOTDIR);
+  accessSync(bytePath(there ? path : dirname(path)), constants.W_OK);
+  return undefined;
+};
+
 const isWritable = (path: string, log: ErrorLog): boolean => {
+  let reason: string | undefined;
   try {
-    accessSync(bytePath(existsSync(bytePath(path)) ? path : dirname(path)), constants.W_OK);
-    return true;
+    reason = obstacle(path);
   } catch (error) {
-    log.write(EMERG, `open() "${path}" failed (${errorText(error)})`);
-    return false;
+    reason = errorText(error);
   }
+  if (reason !== undefined) log.write(EMERG, `open() "${path}" failed (${reason})`);
+  return reason === undefined;
 };
 
 /** Tests a configuration; the exit code. */

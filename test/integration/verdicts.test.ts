@@ -497,6 +497,29 @@ describe('more connections than open files', () => {
   });
 });
 
+describe('logs that cannot be written', () => {
+  const refuses = async (log: string, reason: string): Promise<void> => {
+    const { code, lines } = await test(write(`error_log ${log};\nevents { }\nhttp { }\n`));
+    assert.ok(lines.includes(`[emerg] open() "${log}" failed (${reason})`), lines.join('\n'));
+    assert.equal(code, 1);
+  };
+
+  it('are an error where they are a folder', () => refuses(rig.dir, '21: Is a directory'));
+
+  it('are an error where they are below a file', async () => {
+    const file = write('');
+    await refuses(join(file, 'log'), '20: Not a directory');
+  });
+
+  it('are an error where they are a socket', async () => {
+    const socket = join(rig.dir, 'log-socket');
+    const server = createServer().listen(socket);
+    rig.defer(() => void server.close());
+    await once(server, 'listening');
+    await refuses(socket, '6: No such device or address');
+  });
+});
+
 describe('addresses that cannot be bound', () => {
   it('are an error', async () => {
     const { code, lines } = await test(write(AROUND.server('listen 192.0.2.77:18099;')));
