@@ -105,6 +105,13 @@ describe('TLS to clients', () => {
     }
   });
 
+  test('leaves a request without a host to the default server, whatever name it asked for', async () => {
+    const socket = await connect({ servername: 'other.test' });
+    assert.equal(socket.getPeerCertificate().subject.CN, 'other.test');
+    socket.write('GET /session HTTP/1.0\r\n\r\n');
+    assert.match(bodyOf(await readAll(socket)), / https on$/);
+  });
+
   test('has a certificate for each kind of key', async () => {
     const cipher = async (ciphers: string): Promise<string> =>
       get('/cipher', { maxVersion: 'TLSv1.2', ciphers });
