@@ -5,7 +5,7 @@ import { wordAt } from '../config/parsers.ts';
 import { UpstreamGroups } from '../upstream/registry.ts';
 import { HTTP, HttpBuild, type ServerBuild } from './build.ts';
 import { core } from './core-conf.ts';
-import { parseListen } from './listen.ts';
+import { defaultListen, parseListen } from './listen.ts';
 import { Location, Server } from './location.ts';
 import { openLocation } from './location-block.ts';
 import type { AnyHttpModule } from './module.ts';
@@ -111,6 +111,11 @@ export const httpBlock = (modules: () => readonly AnyHttpModule[], complete: (bu
           runtime.location = new Location('server', '', false, undefined, false);
           build.locations.set(inner, runtime.location);
           build.servers.push({ scope: inner, runtime, names: [], listens: [] });
+        },
+        end(args, inner) {
+          const server = serverOf(args);
+          if (server.listens.length === 0)
+            inner.need(HTTP).addListen(args, server, defaultListen(args));
         },
       }),
       location: block({

@@ -3,6 +3,7 @@ import type { Args } from '../config/contract.ts';
 import { wordAt } from '../config/parsers.ts';
 import type { ListenSpec } from '../process/contract.ts';
 import {
+  addressOf,
   isWildcard,
   type Lookup,
   listenAddresses,
@@ -25,6 +26,21 @@ export interface Listen {
   readonly http2: boolean;
   readonly proxyProtocol: boolean;
 }
+
+/** Where a server listens that has no `listen`. */
+export const defaultListen = (args: Args): Listen => {
+  const port = process.getuid?.() === 0 ? 80 : 8000;
+  return {
+    spec: specOf(addressOf('ipv4', '0.0.0.0', port), new SocketOptions(args), args.place),
+    isDefault: false,
+    set: false,
+    bind: false,
+    wildcard: true,
+    ssl: false,
+    http2: false,
+    proxyProtocol: false,
+  };
+};
 
 /** Reads a `listen`. Throws in nginx's words. */
 export const parseListen = (args: Args, lookup: Lookup): readonly Listen[] => {

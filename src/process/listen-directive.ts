@@ -10,7 +10,8 @@ export type Address = Pick<ListenSpec, 'key' | 'family' | 'address' | 'port'>;
 /** nginx's backlog where none is given. */
 const BACKLOG = 511;
 
-const addressOf = (family: 'ipv4' | 'ipv6', address: string, port: number): Address => ({
+/** An address with the name that nginx prints. */
+export const addressOf = (family: 'ipv4' | 'ipv6', address: string, port: number): Address => ({
   key: family === 'ipv6' ? `[${address}]:${port}` : `${address}:${port}`,
   family,
   address,

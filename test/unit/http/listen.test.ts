@@ -176,6 +176,14 @@ describe('several listens', () => {
     assert.equal(address?.servers.length, 2);
     assert.deepEqual([address?.listen.spec.backlog, address?.listen.proxyProtocol], [7, true]);
   });
+  it('are port 80 of root, and 8000 of others, where a server has none', () => {
+    const build = loadHttp(
+      'server { server_name a; } server { listen 127.0.0.1:81; } server { server_name b; }',
+    );
+    const port = process.getuid?.() === 0 ? 80 : 8000;
+    assert.deepEqual([...build.addresses.keys()], [`0.0.0.0:${port}`, '127.0.0.1:81']);
+    assert.equal(build.addresses.get(`0.0.0.0:${port}`)?.servers.length, 2);
+  });
   it('without a default server have the first one', () => {
     const build = loadHttp(two('80', '80'));
     assert.equal(build.addresses.get('0.0.0.0:80')?.fallback, serverAt(build, 0));
