@@ -82,6 +82,8 @@ class Compiler {
   readonly #special: readonly ModuleRows[];
   readonly #numbers: ReadonlyMap<AnyModule, number>;
   readonly #derived = new Set<Values>();
+  /** Where values were merged: blocks inside may share them, and are compiled before. */
+  readonly #owners = new Map<Values, Scope>();
   readonly #active: readonly Active[];
 
   constructor(
@@ -120,7 +122,7 @@ class Compiler {
       if (scope.own.has(module) || !differs(special, around)) continue;
       const values = { ...around };
       for (const [name, row] of special) values[name] = row.merge(undefined, around[name]);
-      merged[number] = values;
+      merged[number] = this.#own(values, scope);
     }
     for (const [module, own] of scope.own) {
       const known = this.#rows[this.#numbers.get(module) ?? -1];
@@ -131,9 +133,14 @@ class Compiler {
       const values = { ...around };
       for (const [name, row] of special) values[name] = row.merge(own[name], around[name]);
       for (const name in own) values[name] = rows.get(name)?.merge(own[name], around[name]);
-      merged[number] = values;
+      merged[number] = this.#own(values, scope);
     }
     return { scope, merged };
+  }
+
+  #own(values: Values, scope: Scope): Values {
+    this.#owners.set(values, scope);
+    return values;
   }
 
   #values(level: Level, module: AnyModule): Values {
@@ -147,7 +154,8 @@ class Compiler {
     if (this.#derived.has(values)) return values;
     this.#derived.add(values);
     // Into the merged values themselves: inner levels look at the rows' names only.
-    return Object.assign(values, module.derive(values as never, level.scope));
+    const scope = this.#owners.get(values) ?? level.scope;
+    return Object.assign(values, module.derive(values as never, scope));
   }
 
   /** Fills a location with the configurations and handlers of all modules. */

@@ -76,6 +76,8 @@ before(async () => {
         location /variable { proxy_pass $arg_scheme://127.0.0.1:${main.port}/v; }
         location /variable-upstream { proxy_pass https://$arg_to; proxy_ssl_server_name on; }
         location /redirect { proxy_pass ${at}; }
+        location /around { proxy_pass ${at}; location /around/inside { return 204; } }
+        location /around-variable { proxy_pass https://$arg_to; location /around-variable/inside { return 204; } }
         location /sni { proxy_pass https://unkept; proxy_ssl_server_name on; }
         location /sni-named { proxy_pass https://unkept; proxy_ssl_server_name on; proxy_ssl_name $arg_name; }
         location /verified { proxy_pass https://back.test; ${strict} }
@@ -115,6 +117,12 @@ describe('requests go over TLS', () => {
     ['to a unix socket', '/unix', /^\/unix host=localhost /],
     ['where variables say so', '/variable?scheme=https', /^\/v /],
     ['in any case of the scheme', '/variable?scheme=HTTPS', /^\/v /],
+    ['from a location with another one inside', '/around', /^\/around /],
+    [
+      'by variables from a location with another one inside',
+      '/around-variable?to=unkept',
+      /^\/around-variable/,
+    ],
     [
       'to an upstream that variables name',
       '/variable-upstream?to=unkept',
