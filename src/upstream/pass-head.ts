@@ -217,11 +217,12 @@ const copyLine = (u: Upstream, name: ReplyName, value: string): void => {
   }
 };
 
-/** Only an address that proxy_redirect has rewritten is made absolute, as our own are. */
+/** Only a path that proxy_redirect has made is completed to an address, as our own are; others keep their place. */
 const passLocation = ({ request, protocol }: Upstream, name: ReplyName, value: string): void => {
   const rewritten = protocol.rewriteRedirect?.(request, value);
-  if (rewritten === undefined) request.out.add(name.text, value);
-  else request.out.location = rewritten;
+  const { absolute_redirect: completes } = request.location.core;
+  if (completes && rewritten?.startsWith('/')) request.out.location = rewritten;
+  else request.out.add(name.text, rewritten ?? value);
 };
 
 /** `5; url=http://...`: the address in it is rewritten as a Location would be. */

@@ -21,6 +21,7 @@ const REPLIES: Readonly<Record<string, string>> = {
   ),
   '/redirect': reply('', 'Location: http://127.0.0.1:BACKEND/other/x\r\n', '302 Found'),
   '/moved': reply('', 'Location: http://127.0.0.1:BACKEND/other/x\r\n', '302 Found'),
+  '/far': reply('', 'X-Before: 1\r\nlocation: http://far.example/x\r\nX-After: 2\r\n', '302 Found'),
   '/refresh': reply('', 'Refresh: 5; url=http://127.0.0.1:BACKEND/other/x\r\n'),
   '/cookie': reply('', 'Set-Cookie: a=b; Domain=in.example; Path=/in/x; HttpOnly\r\nSet-Cookie: c=d\r\n'),
   '/404': reply('backend 404', '', '404 Missing'),
@@ -82,6 +83,7 @@ before(async () => {
         location /pass/ { proxy_pass http://${at}/; proxy_pass_header Server; proxy_pass_header Date; proxy_hide_header X-Powered-By; proxy_hide_header X-Keep; add_header X-Added "$upstream_status" always; }
         location /redirect/ { proxy_pass http://${at}/; proxy_redirect http://${at}/other/ /mine/; proxy_redirect ~^http://(.*)$ https://$1; }
         location /redirect-default/ { proxy_pass http://${at}/other/; rewrite ^/redirect-default/(.*)$ /$1 break; }
+        location = /far { proxy_pass http://${at}; proxy_redirect http:// https://; }
         location /redirect-off/ { proxy_pass http://${at}/; proxy_redirect off; }
         location /cookie/ { proxy_pass http://${at}/; proxy_cookie_domain in.example out.example; proxy_cookie_path /in/ /out/; }
         location /intercept/ { proxy_pass http://${at}/; proxy_intercept_errors on; error_page 404 /own404; error_page 500 =200 /own500; }
@@ -244,6 +246,16 @@ describe('what the client is given', () => {
     assert.equal(await location('/redirect-off/redirect'), `http://127.0.0.1:${backend.port}/other/x`);
     const refresh = (await get('/redirect/refresh')).headers.get('refresh');
     assert.equal(refresh, '5; url=/mine/x');
+  });
+
+  test('an address that proxy_redirect has rewritten keeps its place', async () => {
+    const { lines } = await get('/far');
+    const first = lines.indexOf('X-Before: 1');
+    assert.deepEqual(lines.slice(first, first + 3), [
+      'X-Before: 1',
+      'location: https://far.example/x',
+      'X-After: 2',
+    ]);
   });
 
   test('proxy_cookie_domain and proxy_cookie_path', async () => {
