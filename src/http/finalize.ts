@@ -144,6 +144,7 @@ export const internalRedirect = (request: Request, uri: string, args: string): V
   if (request.uriChanges === 0) {
     return cycle(request, `rewrite or internal redirection cycle while internally redirecting to "${uri}"`);
   }
+  request.upstream?.settle();
   request.uri = uri;
   request.args = args;
   request.clearContexts();
@@ -166,6 +167,7 @@ export const namedLocation = (request: Request, name: string): Verdict => {
   if (request.uri === '') return cycle(request, `empty URI in redirect to named location "${name}"`);
   const location = request.server.locations.named.get(name);
   if (!location) return cycle(request, `could not find named location "${name}"`);
+  request.upstream?.settle();
   request.internal = true;
   request.clearContexts();
   request.uriChanged = false;

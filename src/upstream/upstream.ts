@@ -125,6 +125,8 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
   /** What the protocol made of the request's head, and what is sent over a channel in place of the client's body. */
   text = '';
   substitute = '';
+  /** What `settle` has kept for the log. */
+  uri: string | undefined = undefined;
   /** The time of the present event, and when the first and the present attempt began, on the clock of `monotonic`. */
   now = 0;
   started = 0;
@@ -190,7 +192,12 @@ export class Upstream implements ConnectionHandler, Producer, BodyConsumer, Look
     const { peer } = this.attempt;
     if (peer === '') return '';
     const colon = peer.startsWith('unix:') ? ':' : '';
-    return `${this.protocol.scheme}${peer}${colon}${this.protocol.uri(this.request, this)}`;
+    return `${this.protocol.scheme}${peer}${colon}${this.uri ?? this.protocol.uri(this.request, this)}`;
+  }
+
+  /** The request goes on elsewhere, under another URI: the log tells the one that was asked for here. */
+  settle(): void {
+    this.uri ??= this.protocol.uri(this.request, this);
   }
 
   /** Logs what is wrong with a value of the location's. */

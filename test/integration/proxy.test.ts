@@ -98,6 +98,8 @@ before(async () => {
         location /none/ { proxy_pass http://nobody/; }
         location /dead/ { proxy_pass http://127.0.0.1:${dead}; error_page 502 = @fallback; }
         location /still/ { proxy_pass http://127.0.0.1:${dead}; error_page 502 @fallback; }
+        location /unpaged/ { proxy_pass http://127.0.0.1:${dead}; error_page 502 /unpaged.html; }
+        location = /unpaged.html { root /no-such-folder; }
         location @fallback { proxy_pass http://${at}; }
       }`,
   });
@@ -256,6 +258,13 @@ describe('what the client is given', () => {
       'location: https://far.example/x',
       'X-After: 2',
     ]);
+  });
+
+  test('the log names what was asked of an upstream when another page is served for it', async () => {
+    await get('/unpaged/asked?x=1');
+    await proxy.logged(
+      /open\(\) "\/no-such-folder\/unpaged.html" failed .* upstream: "http:.*\/unpaged\/asked\?x=1"/,
+    );
   });
 
   test('proxy_cookie_domain and proxy_cookie_path', async () => {
