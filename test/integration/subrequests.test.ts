@@ -42,6 +42,7 @@ before(async () => {
         location / { }
         location /auth { internal; proxy_pass http://127.0.0.1:${backend.port}; }
         location /local403 { internal; return 403; }
+        location /local500 { internal; return 500; }
         location /local204 { internal; return 204; }
         location /a200/ {
           auth_request /auth-200; auth_request_set $user $upstream_http_x_user;
@@ -50,6 +51,7 @@ before(async () => {
         location /a401/ { auth_request /auth-401; alias %dir%/www/; }
         location /a403/ { auth_request /auth-403; alias %dir%/www/; }
         location /a500/ { auth_request /auth-500; alias %dir%/www/; }
+        location /l500/ { auth_request /local500; alias %dir%/www/; }
         location /l403/ { auth_request /local403; alias %dir%/www/; }
         location /l204/ { auth_request /local204; alias %dir%/www/; }
         location /any/ { satisfy any; deny all; auth_request /auth-200; alias %dir%/www/; }
@@ -115,7 +117,11 @@ describe('auth_request', () => {
 
   test('another status is logged', async () => {
     await proxy.get('/a500/page.html');
-    await proxy.logged(/\[error\] .* auth request unexpected status: 500.*, client: 127\.0\.0\.1/);
+    await proxy.logged(
+      /\[error\] .* auth request unexpected status: 500 while sending to client, client: 127\.0\.0\.1/,
+    );
+    await proxy.get('/l500/page.html');
+    await proxy.logged(/\[error\] .* auth request unexpected status: 500, client: 127\.0\.0\.1/);
   });
 
   test('a request body is still the request’s', async () => {

@@ -69,7 +69,9 @@ const judge = (request: Request, { status, asked }: Answer): Verdict => {
     return status;
   }
   if (status >= 200 && status < 300) return OK;
-  logRequest(request, ERROR, `auth request unexpected status: ${status}`);
+  // An exchange with an upstream that has just ended leaves nginx sending.
+  const action = asked?.upstream && asked.upstream.uri === undefined ? ' while sending to client' : '';
+  logRequest(request, ERROR, `auth request unexpected status: ${status}${action}`);
   return 500;
 };
 
