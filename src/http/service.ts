@@ -164,7 +164,8 @@ export class HttpService implements Service, ClientHost {
     // With no descriptor left libuv closes the connections that come next, and tells nobody.
     if (handle.fd === this.#lastDescriptor) this.log.write(CRIT, `accept4() failed (${errnoText(EMFILE)})`);
     if (this.#clients.size >= this.#connections) {
-      this.log.write(ALERT, `${this.#connections} worker_connections are not enough`);
+      const { errorLog } = socket.fallback.fallback.location;
+      errorLog.write(ALERT, `${this.#connections} worker_connections are not enough`);
       handle.close();
       return;
     }
