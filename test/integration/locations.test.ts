@@ -51,6 +51,7 @@ before(async () => {
         location /rw/b { return 200 "$uri $args"; }
         location /rw/break { rewrite ^ /rw/b/z break; return 200 "after $uri"; }
         location /rw/redirect { rewrite ^/rw/redirect/(.*)$ /to/$1 redirect; }
+        location /rw/nowhere { rewrite ^/rw/nowhere(.*)$ $1 permanent; }
         location /rw/permanent { rewrite ^ http://other.example/x permanent; }
         location /rw/noargs { rewrite ^ /rw/b/n? last; }
         location /rw/loop { rewrite ^ /rw/loop/x last; }
@@ -174,6 +175,7 @@ describe('location', () => {
     ['/rw/a/q?y=2', '200 /rw/b/q x=1&y=2'],
     ['/rw/break', '404 page'],
     ['/rw/redirect/q?y=2', '302 http://localhost:PORT/to/q?y=2'],
+    ['/rw/nowhere', '301 '],
     ['/rw/permanent?y=2', '301 http://other.example/x?y=2'],
     ['/rw/noargs?y=2', '200 /rw/b/n '],
     ['/rw/loop', '500 page'],

@@ -147,7 +147,7 @@ export const redirect =
     let location = unescapeRedirect(value(request, true));
     if (addArgs && request.args !== '') location += (hasArgs ? '&' : '?') + request.args;
     if (logs(level, request)) logRequest(request, NOTICE, `rewritten redirect: "${location}"`);
-    request.out.location = location;
+    request.out.redirectTo(location);
     return status;
   };
 
