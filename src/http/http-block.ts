@@ -114,8 +114,7 @@ export const httpBlock = (modules: () => readonly AnyHttpModule[], complete: (bu
         },
         end(args, inner) {
           const server = serverOf(args);
-          if (server.listens.length === 0)
-            inner.need(HTTP).addListen(args, server, defaultListen(args));
+          if (server.listens.length === 0) inner.need(HTTP).addListen(args, server, defaultListen(args));
         },
       }),
       location: block({
