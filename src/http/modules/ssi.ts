@@ -11,6 +11,7 @@ import { type BodyFilter, type Data, FLUSH, LAST, NOTHING, NOWHERE, OWNED } from
 import { contextKey, type Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { strftime } from '../strftime.ts';
+import { joinSubrequests } from '../subrequest.ts';
 import type { Variables } from '../variables.ts';
 import {
   branch,
@@ -33,6 +34,9 @@ interface SsiConf {
   readonly ssi_silent_errors: boolean;
   readonly ssi_value_length: number;
 }
+
+/** Bytes that are copied into one piece rather than written one by one. */
+const TOGETHER = 16384;
 
 const STATE = contextKey<SsiState>('ssi page');
 
@@ -57,6 +61,11 @@ class SsiFilter implements BodyFilter {
   /** An include is waited for. */
   #waits = false;
   readonly #waiting: Waiting[] = [];
+  /** What has been found in the present piece, and its bytes. */
+  readonly #ready: Data[] = [];
+  #length = 0;
+  /** The bytes of the present piece may be kept. */
+  #owned = 0;
 
   constructor(
     readonly request: Request,
@@ -84,10 +93,10 @@ class SsiFilter implements BodyFilter {
   /** Goes through a piece from where the scanner stands; stops where an include must be waited for. */
   #scan(request: Request, bytes: Data, flags: number): void {
     const scanner = this.#scanner;
-    const owned = flags & OWNED;
+    this.#owned = flags & OWNED;
     for (let found = scanner.next(bytes); found !== END; found = scanner.next(bytes)) {
-      if (found === TEXT) this.#text(bytes.subarray(scanner.from, scanner.to), owned);
-      else if (found === HELD) this.#text(Buffer.from('<!--'.slice(0, scanner.held)), OWNED);
+      if (found === TEXT) this.#text(bytes.subarray(scanner.from, scanner.to));
+      else if (found === HELD) this.#text(Buffer.from('<!--'.slice(0, scanner.held)));
       else if (found === MALFORMED) this.#error();
       else if (found === COMMAND && this.#command(request, scanner.command)) {
         this.#waits = true;
@@ -100,18 +109,47 @@ class SsiFilter implements BodyFilter {
       }
       if (request.stream.broken) return;
     }
-    if ((flags & LAST) !== 0 && scanner.rest !== '') this.#text(Buffer.from(scanner.rest), OWNED);
-    if ((flags & (LAST | FLUSH)) !== 0) this.next.write(request, NOTHING, flags & (LAST | FLUSH));
+    if ((flags & LAST) !== 0 && scanner.rest !== '') this.#text(Buffer.from(scanner.rest));
+    this.#pass(flags & (LAST | FLUSH));
   }
 
-  #text(bytes: Data, owned: number): void {
-    if (this.#state.output) this.next.write(this.request, bytes, owned);
+  /** The next piece of the page. */
+  #text(bytes: Data): void {
+    if (this.#state.output) this.#add(bytes);
     else if (this.#state.inBlock) pageOf(this.request).blocks.at(-1)?.pieces.push(Buffer.from(bytes));
+  }
+
+  #add(bytes: Data): void {
+    this.#ready.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  /** Hands on what has been found so far, small pieces together. */
+  #pass(end: number): void {
+    const { request, next } = this;
+    const ready = this.#ready;
+    const owned = this.#owned;
+    const [first] = ready;
+    if (first === undefined) {
+      if (end !== 0) next.write(request, NOTHING, end);
+      return;
+    }
+    if (ready.length === 1) {
+      next.write(request, first, end | owned);
+    } else if (this.#length <= TOGETHER) {
+      next.write(request, Buffer.concat(ready, this.#length), end | OWNED);
+    } else {
+      const last = ready.length - 1;
+      for (let i = 0; i <= last; i++)
+        next.write(request, ready[i] ?? NOTHING, i === last ? end | owned : owned);
+    }
+    ready.length = 0;
+    this.#length = 0;
   }
 
   #error(): void {
     if (this.conf.ssi_silent_errors) return;
-    this.next.write(this.request, Buffer.from(this.#state.errorMessage, 'latin1'), OWNED);
+    this.#add(Buffer.from(this.#state.errorMessage, 'latin1'));
   }
 
   /** Follows a command. True: what comes behind it must wait. */
@@ -143,13 +181,16 @@ class SsiFilter implements BodyFilter {
     const state = this.#state;
     switch (name) {
       case 'include': {
+        // What stands before it waits for it where it is little: for that the place must be there.
+        if (request === request.main) joinSubrequests(request);
+        this.#pass(0);
         const outcome = include(request, this.variables, params, () => this.#goOn());
         if (outcome === FAILED) this.#error();
         return outcome === WAITS;
       }
       case 'echo': {
         const text = echo(request, this.variables, state, params);
-        if (text !== '') this.next.write(request, Buffer.from(text, 'latin1'), OWNED);
+        if (text !== '') this.#add(Buffer.from(text, 'latin1'));
         return false;
       }
       case 'config':
