@@ -1,6 +1,20 @@
 /** Replies that are kept: what is kept and how long, what answers for it, locks, variants, revalidation, stale ones. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Backend, startBackend } from '../kit/http-backend.ts';
@@ -213,6 +227,106 @@ describe('what a kept reply answers', () => {
     assert.equal(await status('/vary', 'X-Kind: a\r\nAccept-Encoding: gzip,br\r\n'), 'HIT');
     assert.equal(await status('/vary', 'X-Kind: b\r\nAccept-Encoding: gzip ,br\r\n'), 'HIT');
     assert.equal(await status('/vary'), 'MISS');
+  });
+});
+
+describe('a file that changes between two hits', () => {
+  /** The file of a key of the first store. */
+  const fileOf = (key: string): string => {
+    const name = createHash('md5').update(key).digest('hex');
+    return join(rig.dir, 'cache', name.slice(-1), name.slice(-3, -1), name);
+  };
+
+  /** Bodies and `$upstream_cache_status` of some hits, by whichever workers. */
+  const hits = async (target: string): Promise<ReadonlySet<string>> => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 60; i++) {
+      const { headers, body } = await proxy.get(target);
+      seen.add(`${headers.get('x-cache')} ${body}`);
+    }
+    return seen;
+  };
+
+  /** Keeps a reply of `path`, and has it served until the workers may have it in memory; answers with its file. */
+  const settled = async (path: string): Promise<string> => {
+    says.set(path, { body: 'first' });
+    await proxy.get(path);
+    const file = fileOf(path);
+    await until(() => existsSync(file) && Date.now() - statSync(file).ctimeMs > 150, 'a settled file');
+    assert.deepEqual([...(await hits(path))], ['HIT first']);
+    says.set(path, { body: 'again' });
+    return file;
+  };
+
+  test('deleted: the reply is fetched', async () => {
+    rmSync(await settled('/changes/deleted'));
+    assert.deepEqual([...(await hits('/changes/deleted'))], ['MISS again', 'HIT again']);
+  });
+
+  test('emptied: the reply is fetched', async () => {
+    truncateSync(await settled('/changes/emptied'), 0);
+    assert.deepEqual([...(await hits('/changes/emptied'))], ['MISS again', 'HIT again']);
+  });
+
+  test('in place of another: the other reply is fetched', async () => {
+    copyFileSync(await settled('/changes/other'), await settled('/changes/overwritten'));
+    assert.deepEqual([...(await hits('/changes/overwritten'))], ['MISS again', 'HIT again']);
+  });
+
+  test('replaced by one of the same length', async () => {
+    const file = await settled('/changes/replaced');
+    const bytes = readFileSync(file);
+    bytes.write('other', bytes.length - 5);
+    writeFileSync(`${file}.new`, bytes, { mode: 0o644 });
+    renameSync(`${file}.new`, file);
+    assert.deepEqual([...(await hits('/changes/replaced'))], ['HIT other']);
+  });
+
+  test('written in place', async () => {
+    const file = await settled('/changes/written');
+    const fd = openSync(file, 'r+');
+    writeSync(fd, 'other', statSync(file).size - 5);
+    closeSync(fd);
+    assert.deepEqual([...(await hits('/changes/written'))], ['HIT other']);
+  });
+
+  test('one of several variants', async () => {
+    says.set('/changes/vary', { lines: 'Vary: X-Kind\r\n' });
+    const kinds = ['a', 'b', 'c'].map((kind) => `X-Kind: ${kind}\r\n`);
+    const first = new Map<string, string>();
+    for (const kind of kinds) first.set(kind, (await proxy.get('/changes/vary', kind)).body);
+    const main = fileOf('/changes/vary');
+    await until(() => existsSync(main) && Date.now() - statSync(main).ctimeMs > 300, 'settled files');
+    for (let i = 0; i < 20; i++) {
+      for (const kind of kinds) {
+        const { headers, body } = await proxy.get('/changes/vary', kind);
+        assert.deepEqual([headers.get('x-cache'), body], ['HIT', first.get(kind)]);
+      }
+    }
+    rmSync(main);
+    // Without the main file nobody knows what the replies vary with, until one of them is fetched.
+    const again: string[] = [];
+    for (const kind of kinds) again.push(await status('/changes/vary', kind));
+    assert.deepEqual(again, ['MISS', 'HIT', 'HIT']);
+  });
+
+  test('not at all: HEAD, conditions and ranges are answered from it', async () => {
+    says.set('/changes/not', { lines: 'ETag: "t"\r\nAccept-Ranges: bytes\r\n', body: '0123456789' });
+    await proxy.get('/changes/not');
+    const file = fileOf('/changes/not');
+    await until(() => existsSync(file) && Date.now() - statSync(file).ctimeMs > 150, 'a settled file');
+    for (let i = 0; i < 20; i++) {
+      const part = await proxy.get('/changes/not', 'Range: bytes=2-4\r\n');
+      assert.deepEqual([part.status, part.body], [206, '234']);
+      const parts = await proxy.get('/changes/not', 'Range: bytes=0-0,8-\r\n');
+      assert.deepEqual(
+        [parts.status, /\r\n\r\n0\r\n--[\s\S]*\r\n\r\n89\r\n--/.test(parts.body)],
+        [206, true],
+      );
+      assert.equal((await proxy.get('/changes/not', 'If-None-Match: "t"\r\n')).status, 304);
+      assert.equal((await proxy.get('/changes/not')).body, '0123456789');
+    }
+    assert.equal(backend.requests.filter(({ target }) => target === '/changes/not').length, 1);
   });
 });
 

@@ -49,7 +49,7 @@ export const unknownReply = (key: string): KeptReply => ({
   head: '',
 });
 
-const writeTimes = (into: Buffer, reply: KeptReply): void => {
+const writeTimes = (into: Buffer, reply: Readonly<KeptReply>): void => {
   const { valid, updating, error, date, lastModified } = reply;
   [valid, updating, error, date, lastModified].forEach((time, index) => {
     into.writeDoubleLE(time, TIMES_AT + 8 * index);
@@ -57,7 +57,7 @@ const writeTimes = (into: Buffer, reply: KeptReply): void => {
 };
 
 /** All that stands before the body. */
-export const encodeKept = (reply: KeptReply): Buffer => {
+export const encodeKept = (reply: Readonly<KeptReply>): Buffer => {
   const texts = [reply.key, reply.tag, reply.vary, reply.head];
   const bytes = Buffer.from(texts.join(''), 'latin1');
   const fixed = Buffer.alloc(FIXED_BYTES);
@@ -71,7 +71,7 @@ export const encodeKept = (reply: KeptReply): Buffer => {
 };
 
 /** The times alone, and where they stand in the file. */
-export const encodeTimes = (reply: KeptReply): { readonly bytes: Buffer; readonly at: number } => {
+export const encodeTimes = (reply: Readonly<KeptReply>): { readonly bytes: Buffer; readonly at: number } => {
   const fixed = Buffer.alloc(VARIANT_AT);
   writeTimes(fixed, reply);
   return { bytes: fixed.subarray(TIMES_AT), at: TIMES_AT };
@@ -80,6 +80,13 @@ export const encodeTimes = (reply: KeptReply): { readonly bytes: Buffer; readonl
 /** Where the body begins, from the first FIXED_BYTES of a file; undefined when it is no kept reply. */
 export const bodyStart = (fixed: Buffer): number | undefined =>
   fixed.length >= FIXED_BYTES && fixed.readUInt32LE(0) === MAGIC ? fixed.readUInt32LE(LENGTHS_AT) : undefined;
+
+/** A copy that keeps no larger memory alive, such as Node's pool. */
+const ownBytes = (bytes: Buffer): Buffer => {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
+};
 
 /** Reads what stands before the body; undefined when it is cut short. */
 export const decodeKept = (bytes: Buffer): KeptReply | undefined => {
@@ -102,7 +109,7 @@ export const decodeKept = (bytes: Buffer): KeptReply | undefined => {
     lastModified: time(4),
     tag,
     vary,
-    variant: Buffer.from(bytes.subarray(VARIANT_AT, FIXED_BYTES)),
+    variant: vary === '' ? NO_VARIANT : ownBytes(bytes.subarray(VARIANT_AT, FIXED_BYTES)),
     head,
   };
 };

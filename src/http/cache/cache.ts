@@ -8,10 +8,11 @@ import { NEXT, type ReplyCache, type TempPath } from '../../upstream/contract.ts
 import { close, finalizeUpstream } from '../../upstream/next.ts';
 import { passKeptHead } from '../../upstream/pass-head.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
+import { finalize } from '../finalize.ts';
 import { httpDate, parseHttpDate } from '../http-date.ts';
 import { FileProducer } from '../modules/file-producer.ts';
 import { RangeSink, whole } from '../modules/range-sink.ts';
-import { NOTHING } from '../output.ts';
+import { LAST, NOTHING, OWNED } from '../output.ts';
 import { holds } from '../parsers.ts';
 import { contextKey, type Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
@@ -23,6 +24,7 @@ import { headText, parseHeadText } from './cache-file.ts';
 import {
   ABSENT,
   CacheEntry,
+  type EntryOwner,
   FAILED,
   FRESH,
   type LookConf,
@@ -32,6 +34,7 @@ import {
   UPDATED_ELSEWHERE,
   WAITS,
 } from './entry.ts';
+import type { Content } from './kept-memory.ts';
 import type { CacheStore } from './store.ts';
 import { validityOf } from './validity.ts';
 
@@ -69,7 +72,17 @@ const IN_BACKGROUND = { output: DISCARD, headerOnly: true, clone: true } as cons
 const entryOf = ({ entry }: Upstream): CacheEntry | undefined =>
   entry instanceof CacheEntry ? entry : undefined;
 
-export class FileCache implements ReplyCache {
+/** Sends a body that is all there, at once. */
+const sendContent = (request: Request, { body }: Content): void => {
+  const { sink, stream } = request;
+  request.producer = undefined;
+  if (typeof body !== 'string') sink.write(request, body, OWNED | LAST);
+  else if (sink === stream) stream.writeText(request, body);
+  else sink.write(request, Buffer.from(body, 'latin1'), OWNED | LAST);
+  finalize(request, OK);
+};
+
+export class FileCache implements ReplyCache, EntryOwner {
   constructor(readonly conf: CacheConf) {}
 
   begin(u: Upstream): boolean {
@@ -85,7 +98,7 @@ export class FileCache implements ReplyCache {
     }
     u.asGet = request.method === 'HEAD' && conf.convertHead;
     const key = conf.key?.text(request) ?? `${u.protocol.scheme}${u.group.name}${u.protocol.uri(request, u)}`;
-    const entry: CacheEntry = new CacheEntry(request, store, table, key, conf, () => this.#again(u, entry));
+    const entry = new CacheEntry(request, store, table, key, conf, this);
     u.entry = entry;
     u.cacheable = true;
     if (holds(conf.bypass, request)) {
@@ -107,7 +120,9 @@ export class FileCache implements ReplyCache {
   }
 
   /** What was waited for may be there. */
-  #again(u: Upstream, entry: CacheEntry): void {
+  lookAgain(entry: CacheEntry): void {
+    const { upstream: u } = entry.request;
+    if (u?.entry !== entry) return;
     u.now = monotonic();
     if (!this.#look(u, entry)) ask(u);
   }
@@ -173,7 +188,7 @@ export class FileCache implements ReplyCache {
   /** Sends the kept reply. False: it can't be read after all. */
   #answer(u: Upstream, entry: CacheEntry, status: string): boolean {
     const { request } = u;
-    const head = parseHeadText(entry.kept.head);
+    const { head } = entry.file;
     if (!head) {
       logRequest(request, CRIT, `cache file "${entry.path}" contains invalid header`);
       entry.file.close();
@@ -193,9 +208,13 @@ export class FileCache implements ReplyCache {
       return true;
     }
     const { file, path } = entry;
-    const { length, bodyStart } = file;
+    const { length, bodyStart, content } = file;
     const fd = file.take();
     close(u);
+    if (content) {
+      sendContent(request, content);
+      return true;
+    }
     const producer = new FileProducer({ path, descriptor: () => fd, close: () => closeSync(fd) });
     request.producer = producer;
     const { sink } = request;
@@ -240,10 +259,8 @@ export class FileCache implements ReplyCache {
     const validity = fresh.valid !== 0 || !old ? fresh : validityOf(old, ignoreHeaders, now);
     const valid = validity.valid || this.#validFor(old?.status ?? 200, now);
     if (valid !== 0 && entry.openAgain()) {
-      entry.kept.valid = valid;
-      entry.kept.updating = validity.updating;
-      entry.kept.error = validity.error;
-      entry.kept.date = now;
+      const { updating, error } = validity;
+      entry.kept = { ...entry.kept, valid, updating, error, date: now };
       entry.renew();
     }
     return this.#answerAnew(u, entry, 'REVALIDATED');
@@ -345,7 +362,7 @@ export class FileCache implements ReplyCache {
     }
     if (valid === 0) valid = this.#validFor(verdict, now);
     if (valid === 0) return;
-    entry.kept.valid = valid;
+    entry.kept = { ...entry.kept, valid };
     entry.errorStatus = verdict;
   }
 

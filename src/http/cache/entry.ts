@@ -12,6 +12,7 @@ import { logRequest } from '../request-log.ts';
 import type { TempFile } from '../temp-file.ts';
 import { encodeKept, type KeptReply, unknownReply } from './cache-file.ts';
 import { KeptFile, renewTimes } from './kept-file.ts';
+import { KeptName, keptMemory } from './kept-memory.ts';
 import {
   type CacheStore,
   ERROR_STATUS,
@@ -35,7 +36,7 @@ export const UPDATED_ELSEWHERE = 3;
 export const ABSENT = 4;
 /** Absent, and not to be kept by this request. */
 export const SCARCE = 5;
-/** Another request fetches it: look again when `ready` is called. */
+/** Another request fetches it: look again when `lookAgain` is called. */
 export const WAITS = 6;
 export const FAILED = 7;
 
@@ -53,8 +54,14 @@ const FILE_MODE = 0o600;
 
 export const nowSeconds = (): number => Math.floor(wallClock() / 1000);
 
+/** Who has looked. */
+export interface EntryOwner {
+  /** It is worth looking again. */
+  lookAgain(entry: CacheEntry): void;
+}
+
 export class CacheEntry implements TimerOwner {
-  kept: KeptReply;
+  kept: Readonly<KeptReply>;
   readonly file: KeptFile = new KeptFile();
   /** What is being written. */
   temp: TempFile | undefined = undefined;
@@ -63,9 +70,8 @@ export class CacheEntry implements TimerOwner {
   usableOnError = false;
   /** The status that is to be kept in place of a reply. */
   errorStatus = 0;
-  readonly #main: Buffer;
-  #key: Buffer;
-  #secondary = false;
+  readonly #main: KeptName;
+  #name: KeptName;
   #record = 0;
   #updating = false;
   #lockedUntil = 0;
@@ -80,17 +86,18 @@ export class CacheEntry implements TimerOwner {
     readonly table: RecordTable,
     key: string,
     readonly conf: LookConf,
-    /** It is worth looking again. */
-    readonly ready: () => void,
+    readonly owner: EntryOwner,
   ) {
     this.kept = unknownReply(key);
-    this.#main = createHash('md5').update(key, 'latin1').digest();
-    this.#key = this.#main;
+    this.#main =
+      keptMemory.find(store, key, false) ??
+      new KeptName(store, key, false, createHash('md5').update(key, 'latin1').digest());
+    this.#name = this.#main;
     this.#lockTimeout = conf.lockTimeout;
   }
 
   get path(): string {
-    return this.store.fileOf(this.#key);
+    return this.#name.path;
   }
 
   /** Looks for the reply. */
@@ -110,7 +117,7 @@ export class CacheEntry implements TimerOwner {
   /** Takes the record in hand. FRESH: there may be a file; ABSENT: it is new. */
   #take(): number {
     const { table, store } = this;
-    const key = this.#key.latin1Slice();
+    const key = this.#name.record;
     table.lock();
     try {
       let record = this.#record === 0 ? table.find(key) : this.#record;
@@ -154,9 +161,9 @@ export class CacheEntry implements TimerOwner {
   /** Opens and reads the file; ABSENT when there is none that will do. */
   #open(): number {
     const { path, request } = this;
-    let found: KeptReply | string | undefined;
+    let found: Readonly<KeptReply> | string | undefined;
     try {
-      found = this.file.open(path, this.kept.key);
+      found = this.file.open(this.#name, this.kept.key);
     } catch (error) {
       logRequest(request, CRIT, `open() "${path}" failed (${errorText(error)})`);
       return FAILED;
@@ -165,7 +172,7 @@ export class CacheEntry implements TimerOwner {
     if (typeof found !== 'object') return ABSENT;
     this.kept = found;
     if (this.kept.vary !== '') {
-      const variant = variantOf(request, this.#main, this.kept.vary);
+      const variant = variantOf(request, this.#main.digest, this.kept.vary);
       if (!variant.equals(this.kept.variant)) return this.#lookForVariant(variant);
     }
     this.#noteFile();
@@ -175,13 +182,13 @@ export class CacheEntry implements TimerOwner {
   /** The file is for a request with other headers: the one for these has a key of its own. */
   #lookForVariant(variant: Buffer): number {
     this.file.close();
-    if (this.#secondary) {
+    if (this.#name.isVariant) {
       logRequest(this.request, CRIT, `cache file "${this.path}" has incorrect vary hash`);
       return ABSENT;
     }
     this.#letGo();
-    this.#secondary = true;
-    this.#key = variant;
+    const id = variant.latin1Slice();
+    this.#name = keptMemory.find(this.store, id, true) ?? new KeptName(this.store, id, true, variant);
     const { key } = this.kept;
     this.kept = unknownReply(key);
     return this.look();
@@ -249,27 +256,28 @@ export class CacheEntry implements TimerOwner {
         return;
       }
     }
-    this.ready();
+    this.owner.lookAgain(this);
   }
 
   /** Begins a file with `reply` in it, in `temp`. Throws the system's error. */
-  write(reply: KeptReply, temp: TempFile): void {
+  write(reply: Readonly<KeptReply>, temp: TempFile): void {
     this.temp = temp;
+    let kept = reply;
     if (reply.vary !== '') {
-      reply.variant = variantOf(this.request, this.#main, reply.vary);
-      if (this.#secondary && !reply.variant.equals(this.#key)) this.#backToMain();
-    } else if (this.#secondary) {
+      const variant = variantOf(this.request, this.#main.digest, reply.vary);
+      kept = { ...reply, variant };
+      if (this.#name.isVariant && !variant.equals(this.#name.digest)) this.#backToMain();
+    } else if (this.#name.isVariant) {
       this.#backToMain();
     }
-    this.kept = reply;
-    temp.append(encodeKept(reply));
+    this.kept = kept;
+    temp.append(encodeKept(kept));
   }
 
   /** What the reply varies with has changed: it is kept under the main key again. */
   #backToMain(): void {
     this.#letGo();
-    this.#secondary = false;
-    this.#key = this.#main;
+    this.#name = this.#main;
     this.#take();
   }
 
@@ -303,7 +311,7 @@ export class CacheEntry implements TimerOwner {
   openAgain(): boolean {
     if (this.file.isOpen) return true;
     try {
-      return typeof this.file.open(this.path, this.kept.key) === 'object';
+      return typeof this.file.open(this.#name, this.kept.key) === 'object';
     } catch {
       return false;
     }
