@@ -12,7 +12,9 @@ import { ERROR, OK } from '../verdict.ts';
 import type { RangePart } from './range-sink.ts';
 
 /** Bytes read at once: large enough for few system calls, small enough to be held by a slow client. */
-const PIECE = 131072;
+const PIECE = 32768;
+/** Where pieces are read to be written at once: who keeps one copies it. Memory of its own for each costs more. */
+const shared = Buffer.allocUnsafeSlow(PIECE);
 /** Bytes written the usual way when the socket is full: their being sent says that there is room again. */
 const PROBE = 4000;
 
@@ -91,7 +93,8 @@ export class FileProducer implements Producer {
       this.#most = 0;
       return true;
     }
-    const bytes = this.#read(request, Math.min(PROBE, part.end - this.#position));
+    const probe = Buffer.allocUnsafeSlow(Math.min(PROBE, part.end - this.#position));
+    const bytes = this.#read(request, probe, probe.length);
     if (!bytes) return false;
     stream.writeAndWait?.(request, bytes);
     return false;
@@ -99,23 +102,22 @@ export class FileProducer implements Producer {
 
   /** Reads and writes one piece of a part. False: there is nothing more to do. */
   #piece(request: Request, sink: BodySink, part: RangePart): boolean {
-    const bytes = this.#read(request, Math.min(PIECE, part.end - this.#position));
+    const bytes = this.#read(request, shared, Math.min(PIECE, part.end - this.#position));
     if (!bytes) return false;
     const last =
       this.#position >= part.end && this.#part + 1 === this.#parts.length && this.#after.length === 0;
     if (!last) {
-      sink.write(request, bytes, OWNED);
+      sink.write(request, bytes, 0);
       return true;
     }
     this.#close();
-    sink.write(request, bytes, OWNED | LAST);
+    sink.write(request, bytes, LAST);
     finalize(request, OK);
     return false;
   }
 
   /** The next bytes of the file; undefined, logged, when they can't be read. */
-  #read(request: Request, wanted: number): Buffer | undefined {
-    const bytes = Buffer.allocUnsafeSlow(wanted);
+  #read(request: Request, bytes: Buffer, wanted: number): Buffer | undefined {
     let count: number;
     try {
       count = readSync(this.file.descriptor(), bytes, 0, wanted, this.#position);
@@ -130,7 +132,7 @@ export class FileProducer implements Producer {
       return undefined;
     }
     this.#position += count;
-    return count === wanted ? bytes : bytes.subarray(0, count);
+    return count === bytes.length ? bytes : bytes.subarray(0, count);
   }
 
   #fail(request: Request): void {
