@@ -166,8 +166,8 @@ export class Request {
   captures: RegExpExecArray | undefined = undefined;
   /** The request's own values of variables, by slot; null: known to be not found. */
   readonly values: (string | null | undefined)[];
-  /** State that modules keep on a request, by module; made when first used. */
-  #contexts: Map<object, unknown> | undefined = undefined;
+  /** State that modules keep on a request: of which module, what, of which module, what ...; made when first used. */
+  #contexts: unknown[] | undefined = undefined;
   #endings: (() => void)[] | undefined = undefined;
 
   /** A header filter refuses the reply: the status (412, 416) that takes its place, or ERROR; 0 otherwise. */
@@ -255,7 +255,9 @@ export class Request {
 
   /** A module's own state for this request. `owner` is the module, or any object that is its alone. */
   context<T>(owner: Key<T>): T | undefined {
-    return this.#contexts?.get(owner) as T | undefined;
+    const contexts = this.#contexts;
+    const at = contexts === undefined ? -1 : contexts.indexOf(owner);
+    return at < 0 ? undefined : (contexts?.[at + 1] as T);
   }
 
   /** Forgets what modules kept: before an internal redirect. */
@@ -264,8 +266,11 @@ export class Request {
   }
 
   setContext<T>(owner: Key<T>, value: T): void {
-    this.#contexts ??= new Map();
-    this.#contexts.set(owner, value);
+    const contexts = this.#contexts;
+    const at = contexts === undefined ? -1 : contexts.indexOf(owner);
+    if (contexts === undefined) this.#contexts = [owner, value];
+    else if (at < 0) contexts.push(owner, value);
+    else contexts[at + 1] = value;
   }
 }
 

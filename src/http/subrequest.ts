@@ -1,5 +1,6 @@
 /** Requests that the program makes to itself, for the sake of a client's: `subrequest` (ngx_http_subrequest). */
 import { ERROR } from '../log/levels.ts';
+import { soon } from '../net/soon.ts';
 import { monotonic, wallClock } from '../net/timers.ts';
 import { MemoryOutput } from './memory-output.ts';
 import type { BodySink } from './output.ts';
@@ -64,6 +65,7 @@ export const subrequest = (
   const substream = new Substream(main, subrequests, depth, conf);
   const request = new Request(substream, parent.server, parent, 0);
   const kept = stream instanceof Substream && stream.output instanceof MemoryOutput;
+  substream.request = request;
   const turn = conf.output === IN_TURN && !kept ? turnOf(parent, subrequests)?.add(request) : undefined;
   const output = conf.output === IN_TURN || kept ? turn : conf.output;
   if (!output) {
@@ -71,7 +73,7 @@ export const subrequest = (
     return undefined;
   }
   substream.output = output;
-  subrequests.add(request);
+  subrequests.add(substream);
   request.method = 'GET';
   request.requestLine = parent.requestLine;
   request.target = parent.target;
@@ -88,9 +90,7 @@ export const subrequest = (
   request.started = monotonic();
   request.phase = SERVER_REWRITE;
   if (conf.clone) cloneFrom(request, parent);
-  process.nextTick(() => {
-    if (!main.finished && !request.finished) stream.runPhases(request);
-  });
+  soon(substream);
   return request;
 };
 

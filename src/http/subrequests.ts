@@ -1,8 +1,10 @@
 /** The subrequests of a main request: which are under way, whose output is due, and how they end with it. */
+import { Chain } from '../net/chain.ts';
 import { appendFilter } from './filter-chain.ts';
 import { endRequest, finalize } from './finalize.ts';
 import { type BodyFilter, type Data, FLUSH, LAST, NOWHERE, OWNED } from './output.ts';
 import type { Request } from './request.ts';
+import type { Substream } from './substream.ts';
 import { type Outlet, Turn } from './turn.ts';
 import { OK } from './verdict.ts';
 
@@ -11,7 +13,7 @@ class Junction implements BodyFilter, Outlet {
   next = NOWHERE;
   readonly root: Turn;
   active: Turn;
-  readonly #small: Data[] = [];
+  #small: Data[] = [];
   #length = 0;
 
   constructor(readonly main: Request) {
@@ -36,15 +38,16 @@ class Junction implements BodyFilter, Outlet {
       this.next.write(main, bytes, flags);
       return;
     }
-    const all = Buffer.concat([...this.#small, bytes]);
-    this.#small.length = 0;
+    this.#small.push(bytes);
+    const all = Buffer.concat(this.#small, this.#length + bytes.length);
+    this.#small = [];
     this.#length = 0;
     this.next.write(main, all, flags | OWNED);
   }
 }
 
 export class Subrequests {
-  readonly #live = new Set<Request>();
+  readonly #live = new Chain<Substream>();
   #junction: Junction | undefined = undefined;
   /** The main request has nothing more to do, and waits for them. */
   #ending = false;
@@ -62,14 +65,14 @@ export class Subrequests {
 
   /** One that waits for an upstream; undefined when none does. */
   get exchanging(): Request | undefined {
-    for (const request of this.#live) {
+    for (const { request } of this.#live) {
       if (request.upstream && request.producer && !request.finished) return request;
     }
     return undefined;
   }
 
-  add(request: Request): void {
-    this.#live.add(request);
+  add(substream: Substream): void {
+    this.#live.add(substream);
   }
 
   /** The turn of the main request; from now on its output and that of subrequests are put in order. */
@@ -87,8 +90,8 @@ export class Subrequests {
   }
 
   /** A subrequest has ended. */
-  remove(request: Request): void {
-    this.#live.delete(request);
+  remove(substream: Substream): void {
+    this.#live.delete(substream);
     if (this.#ending && this.#live.size === 0) finalize(this.main, OK);
   }
 
@@ -100,19 +103,20 @@ export class Subrequests {
 
   /** The client has closed its side: upstream exchanges are given up as those of the main request are. */
   clientGone(): void {
-    for (const request of [...this.#live]) {
+    for (const { request } of [...this.#live]) {
       if (request.upstream && !request.finished) request.producer?.abortOutput(request);
     }
   }
 
   /** The main request is cut off: so are all others. */
   abort(): void {
-    for (const request of [...this.#live]) {
+    for (const substream of [...this.#live]) {
+      const { request } = substream;
+      this.#live.delete(substream);
       const { producer } = request;
       request.producer = undefined;
       producer?.abortOutput(request);
       endRequest(request);
     }
-    this.#live.clear();
   }
 }

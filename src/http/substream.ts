@@ -1,5 +1,7 @@
 /** What carries a subrequest: the connection of its main request, but for the reply, which joins that one's or is kept. */
 import type { ErrorLog } from '../log/error-log.ts';
+import type { Link } from '../net/chain.ts';
+import { soon, type Task } from '../net/soon.ts';
 import type { TlsConnection } from '../tls/connection.ts';
 import type { ClientCounters } from './counters.ts';
 import { endOutput, endRequest, terminate } from './finalize.ts';
@@ -19,10 +21,17 @@ export interface SubrequestOwner {
   ended?(request: Request): void;
 }
 
-export class Substream implements Stream {
+export class Substream implements Stream, Task, Link<Substream> {
   throttled = false;
   /** Where the reply goes. */
   output!: BodySink;
+  request!: Request;
+  /** Its neighbours among those that are under way. */
+  before: Substream | undefined = undefined;
+  after: Substream | undefined = undefined;
+  /** It has ended; that has been told. */
+  #ended = false;
+  #told = false;
 
   constructor(
     readonly main: Request,
@@ -111,13 +120,22 @@ export class Substream implements Stream {
   finish(request: Request): void {
     if (request.finished) return;
     endRequest(request);
-    const { output, owner, subrequests, main } = this;
-    process.nextTick(() => {
-      if (main.finished) return;
-      if (output instanceof Turn) output.close();
-      owner.ended?.(request);
-      subrequests.remove(request);
-    });
+    this.#ended = true;
+    soon(this);
+  }
+
+  /** It starts, or has ended. */
+  run(): void {
+    const { request, output, owner, subrequests, main } = this;
+    if (main.finished || this.#told) return;
+    if (!this.#ended) {
+      if (!request.finished) runPhases(request);
+      return;
+    }
+    this.#told = true;
+    if (output instanceof Turn) output.close();
+    owner.ended?.(request);
+    subrequests.remove(this);
   }
 
   /** There is one connection for all: it is cut. */

@@ -7,6 +7,7 @@ import { sendFile, UNABLE, WOULD_BLOCK } from '../platform/send-file.ts';
 import { type EndName, handles, type StreamHandle, type SystemError } from './handle.ts';
 import { NodeSocket } from './node-socket.ts';
 import { Socket } from './socket.ts';
+import { runWaiting } from './soon.ts';
 import { freeze, monotonic, Timer, type TimerOwner, thaw } from './timers.ts';
 import { type ConnectTo, READ_SIZE, shared, type Wire, type WireOwner, WRITE_AHEAD } from './wire.ts';
 
@@ -76,7 +77,11 @@ export class Connection implements TimerOwner, WireOwner {
     try {
       this.take(shared, length);
     } finally {
-      thaw();
+      try {
+        runWaiting();
+      } finally {
+        thaw();
+      }
     }
   }
 

@@ -19,6 +19,10 @@ export const textOf = (bytes: Uint8Array): string =>
     ? bytes.latin1Slice()
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
 
+/** Those from `start` to `end`. */
+export const textBetween = (bytes: Uint8Array, start: number, end: number): string =>
+  bytes instanceof Buffer ? bytes.latin1Slice(start, end) : textOf(bytes.subarray(start, end));
+
 /** Whether `part` stands in `text` at `at`. Several times as fast as startsWith, which goes character by character. */
 export const standsAt = (text: string, part: string, at: number): boolean =>
   text.slice(at, at + part.length) === part;

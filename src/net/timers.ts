@@ -46,6 +46,9 @@ export const thaw = (): void => {
   frozen = 0;
 };
 
+/** Whether what has come in is being dealt with. */
+export const clockStands = (): boolean => frozen !== 0;
+
 /** The first tick that is later by the clock's own fraction of a millisecond too. */
 const tickBehind = (time: number): number => Math.floor(time / TICK) + 1;
 
