@@ -7,9 +7,9 @@ import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { escapeUri } from '../uri.ts';
 import type { Variables } from '../variables.ts';
+import type { SsiCommand } from './ssi-command.ts';
 import { parseSsiExpression } from './ssi-expression.ts';
 import { evaluateSsi, pageOf, ssiVariable } from './ssi-page.ts';
-import type { SsiCommand } from './ssi-scanner.ts';
 
 /** The state of one page. */
 export interface SsiState {
@@ -37,25 +37,26 @@ interface Declared {
   readonly endsBlock?: boolean;
 }
 
-const COMMANDS: Readonly<Record<string, Declared>> = {
-  include: {
-    params: { virtual: false, file: false, wait: false, set: false, stub: false },
-    conditional: 0,
-  },
-  echo: { params: { var: true, default: false, encoding: false }, conditional: 0 },
-  config: { params: { errmsg: false, timefmt: false }, conditional: 0 },
-  set: { params: { var: true, value: true }, conditional: 0 },
-  if: { params: { expr: true }, conditional: 0 },
-  elif: { params: { expr: true }, conditional: 1 },
-  else: { params: {}, conditional: 1 },
-  endif: { params: {}, conditional: 2 },
-  block: { params: { name: true }, conditional: 0 },
-  endblock: { params: {}, conditional: 0, endsBlock: true },
-};
+const COMMANDS = new Map<string, Declared>(
+  Object.entries({
+    include: {
+      params: { virtual: false, file: false, wait: false, set: false, stub: false },
+      conditional: 0,
+    },
+    echo: { params: { var: true, default: false, encoding: false }, conditional: 0 },
+    config: { params: { errmsg: false, timefmt: false }, conditional: 0 },
+    set: { params: { var: true, value: true }, conditional: 0 },
+    if: { params: { expr: true }, conditional: 0 },
+    elif: { params: { expr: true }, conditional: 1 },
+    else: { params: {}, conditional: 1 },
+    endif: { params: {}, conditional: 2 },
+    block: { params: { name: true }, conditional: 0 },
+    endblock: { params: {}, conditional: 0, endsBlock: true },
+  }),
+);
 
 /** The declaration of a command by its name. */
-export const declared = (name: string): Declared | undefined =>
-  Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+export const declared = (name: string): Declared | undefined => COMMANDS.get(name);
 
 const MOST_PARAMS = 16;
 
@@ -63,6 +64,21 @@ const MOST_PARAMS = 16;
 export const paramsOf = (
   request: Request,
   state: SsiState,
+  written: SsiCommand,
+  command: Declared,
+): SsiParams | undefined => {
+  const { name } = written;
+  if (command.conditional !== 0 && (state.conditional === 0 || state.conditional > command.conditional)) {
+    logRequest(request, ERROR, `invalid context of SSI command: "${name}"`);
+    return undefined;
+  }
+  written.given ??= checked(request, written, command);
+  return written.given;
+};
+
+/** The parameters by name where they are what the command takes. */
+const checked = (
+  request: Request,
   { name, params }: SsiCommand,
   command: Declared,
 ): SsiParams | undefined => {
@@ -70,9 +86,6 @@ export const paramsOf = (
     logRequest(request, ERROR, reason);
     return undefined;
   };
-  if (command.conditional !== 0 && (state.conditional === 0 || state.conditional > command.conditional)) {
-    return fail(`invalid context of SSI command: "${name}"`);
-  }
   if (params.length > MOST_PARAMS) return fail(`too many SSI command parameters: "${name}"`);
   const given = new Map<string, string>();
   for (const [key, value] of params) {

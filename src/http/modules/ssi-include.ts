@@ -56,6 +56,8 @@ const setConf = (parent: Request, name: string): SubrequestConf => {
   };
 };
 
+const JOINED: SubrequestConf = { output: IN_TURN };
+
 /** Begins the include; `ended` is called when what was waited for is there. */
 export const include = (
   request: Request,
@@ -89,15 +91,15 @@ export const include = (
   const target = trustedUri(written);
   if (!target) return fail(`unsafe URI "${written}" was detected`);
 
-  const page = pageOf(request);
-  let conf: SubrequestConf = { output: IN_TURN };
+  let conf = JOINED;
   if (stub !== undefined) {
-    const block = page.blocks.find(({ name }) => name === stub);
+    const block = pageOf(request).blocks.find(({ name }) => name === stub);
     if (!block) return fail(`"stub"="${stub}" for "include" not found`);
     conf = stubConf(request, block);
   }
   if (set !== undefined) {
     const name = set.toLowerCase();
+    const page = pageOf(request);
     if (!page.variables.has(name)) page.variables.set(name, '');
     conf = setConf(request, name);
   }

@@ -31,18 +31,20 @@ export const pageOf = ({ main }: Request): SsiPage => {
 /** A variable's value: a capture, one that the pages have set, or the server's. */
 export const ssiVariable = (request: Request, variables: Variables, name: string): Value => {
   const lower = name.toLowerCase();
-  const page = pageOf(request);
-  if (/^\d$/.test(lower)) {
+  const page = request.main.context(PAGE);
+  if (page && /^\d$/.test(lower)) {
     const capture = page.captures && Number(lower) < page.captures.length;
     if (capture) return page.captures?.[Number(lower)] ?? '';
   }
-  return page.variables.get(lower) ?? variables.find(lower)?.(request);
+  return page?.variables.get(lower) ?? variables.find(lower)?.(request);
 };
 
 const unescaped = (text: string): string =>
-  text.replace(/\\([\s\S]?)/g, (whole, char: string) =>
-    /[\\'"$]/.test(char) ? char : char === '' ? '' : whole,
-  );
+  !text.includes('\\')
+    ? text
+    : text.replace(/\\([\s\S]?)/g, (whole, char: string) =>
+        /[\\'"$]/.test(char) ? char : char === '' ? '' : whole,
+      );
 
 /** `$name`, `${name}`, a `$` that begins no name, or text up to the next `$`. */
 const PART = /\$\{(\w*)(\}?)|\$(\w*)|((?:[^$\\]|\\[\s\S]?)+)/g;

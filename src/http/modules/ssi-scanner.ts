@@ -1,4 +1,5 @@
 /** Finds SSI commands in a body that comes in pieces. */
+import { commandMemory, commandText, type SsiCommand } from './ssi-command.ts';
 
 /** The limits of nginx's parser. */
 const COMMAND_LENGTH = 32;
@@ -7,10 +8,13 @@ const PARAM_LENGTH = 32;
 const OPENING = '<!--#';
 const LT = 0x3c;
 
-export interface SsiCommand {
+/** A command while it is read. */
+interface Building extends SsiCommand {
   name: string;
   readonly params: [name: string, value: string][];
 }
+const noCommand = (): Building => ({ name: '', params: [], given: undefined });
+const NO_COMMAND = noCommand();
 
 /** What `next` has found. */
 /** The bytes of the piece between `from` and `to`. */
@@ -33,7 +37,9 @@ export class SsiScanner {
   from = 0;
   to = 0;
   held = 0;
-  command: SsiCommand = { name: '', params: [] };
+  command: SsiCommand = NO_COMMAND;
+  /** The one that is being read. */
+  building: Building = NO_COMMAND;
   /** How much of `<!--#` has been seen. */
   #matched = 0;
   /** Inside of a command: what the next character is for. */
@@ -97,11 +103,23 @@ export class SsiScanner {
 
   #begin(): void {
     this.#matched = 0;
-    this.command = { name: '', params: [] };
     this.#state = beforeCommand;
   }
 
   #inCommand(bytes: Uint8Array, begun: State): number {
+    // Nothing of it has been read yet: what it is hangs on what follows alone.
+    const text = begun === beforeCommand ? commandText(bytes, this.position) : '';
+    const end = this.position + text.length;
+    if (begun === beforeCommand) {
+      const known = text === '' ? undefined : commandMemory.find(text, this.valueLength);
+      if (known) {
+        this.command = known;
+        this.position = end;
+        this.#state = undefined;
+        return COMMAND;
+      }
+      this.building = noCommand();
+    }
     let state = begun;
     while (this.position < bytes.length) {
       const char = String.fromCharCode(bytes[this.position] ?? 0);
@@ -109,7 +127,10 @@ export class SsiScanner {
       state = state(this, char);
       if (state !== complete && state !== malformed) continue;
       this.#state = undefined;
-      return state === complete ? COMMAND : MALFORMED;
+      this.command = this.building;
+      if (state !== complete) return MALFORMED;
+      if (this.position === end) commandMemory.keep(text, this.command);
+      return COMMAND;
     }
     this.#state = state;
     return END;
@@ -122,21 +143,21 @@ export class SsiScanner {
   }
 
   get param(): [name: string, value: string] {
-    return this.command.params.at(-1) ?? ['', ''];
+    return this.building.params.at(-1) ?? ['', ''];
   }
 }
 
 const complete: State = () => complete;
 const malformed: State = () => malformed;
 
-const beforeCommand: State = ({ command }, char) => {
+const beforeCommand: State = ({ building: command }, char) => {
   if (BLANK.includes(char)) return beforeCommand;
   command.name = char;
   return inName;
 };
 
 const inName: State = (scanner, char) => {
-  const { command } = scanner;
+  const { building: command } = scanner;
   if (BLANK.includes(char)) return beforeParam;
   if (char === '-') return closing;
   if (command.name.length === COMMAND_LENGTH) {
@@ -146,7 +167,7 @@ const inName: State = (scanner, char) => {
   return inName;
 };
 
-const beforeParam: State = ({ command }, char) => {
+const beforeParam: State = ({ building: command }, char) => {
   if (BLANK.includes(char)) return beforeParam;
   if (char === '-') return closing;
   command.params.push([char, '']);
@@ -155,12 +176,12 @@ const beforeParam: State = ({ command }, char) => {
 
 /** A `-` may begin the end of the command, whatever it is that is wrong. */
 const unexpected = (scanner: SsiScanner, char: string, where: string): State => {
-  scanner.wrong(`unexpected "${char}" symbol ${where} in "${scanner.command.name}" SSI command`);
+  scanner.wrong(`unexpected "${char}" symbol ${where} in "${scanner.building.name}" SSI command`);
   return char === '-' ? skippingDash : skipping;
 };
 
 const inParam: State = (scanner, char) => {
-  const { param, command } = scanner;
+  const { param, building: command } = scanner;
   if (BLANK.includes(char)) return beforeEqual;
   if (char === '=') return beforeValue;
   if (char === '-') return unexpected(scanner, char, `after "${param[0]}" parameter`);
@@ -185,7 +206,7 @@ const beforeValue: State = (scanner, char) => {
 };
 
 const addToValue = (scanner: SsiScanner, char: string, then: State): State => {
-  const { param, command } = scanner;
+  const { param, building: command } = scanner;
   if (param[1].length === scanner.valueLength) {
     return scanner.wrong(
       `too long "${param[1]}${char}..." value of "${param[0]}" parameter in "${command.name}" SSI command`,
@@ -207,18 +228,18 @@ const afterValue: State = (scanner, char) => {
   if (char === '-') return closing;
   const [name, value] = scanner.param;
   return scanner.wrong(
-    `unexpected "${char}" symbol after "${value}" value of "${name}" parameter in "${scanner.command.name}" SSI command`,
+    `unexpected "${char}" symbol after "${value}" value of "${name}" parameter in "${scanner.building.name}" SSI command`,
   );
 };
 
 const closing: State = (scanner, char) =>
   char === '-'
     ? closingAll
-    : scanner.wrong(`unexpected "${char}" symbol in "${scanner.command.name}" SSI command`);
+    : scanner.wrong(`unexpected "${char}" symbol in "${scanner.building.name}" SSI command`);
 const closingAll: State = (scanner, char) =>
   char === '>'
     ? complete
-    : scanner.wrong(`unexpected "${char}" symbol in "${scanner.command.name}" SSI command`);
+    : scanner.wrong(`unexpected "${char}" symbol in "${scanner.building.name}" SSI command`);
 
 const skipping: State = (_, char) => (char === '-' ? skippingDash : skipping);
 const skippingDash: State = (_, char) => (char === '-' ? skippingDashes : skipping);

@@ -2,6 +2,7 @@
 import { type Context, directive } from '../../config/contract.ts';
 import { flag, size } from '../../config/parsers.ts';
 import { ERROR } from '../../log/levels.ts';
+import { textBetween } from '../../net/latin1.ts';
 import { wallClock } from '../../net/timers.ts';
 import { clearLastModified, clearTag, forgetLength, weakenTag } from '../changed-body.ts';
 import { appendFilter } from '../filter-chain.ts';
@@ -13,6 +14,7 @@ import { logRequest } from '../request-log.ts';
 import { strftime } from '../strftime.ts';
 import { joinSubrequests } from '../subrequest.ts';
 import type { Variables } from '../variables.ts';
+import type { SsiCommand } from './ssi-command.ts';
 import {
   branch,
   declared,
@@ -25,7 +27,7 @@ import {
 } from './ssi-commands.ts';
 import { FAILED, include, WAITS } from './ssi-include.ts';
 import { pageOf } from './ssi-page.ts';
-import { COMMAND, END, HELD, MALFORMED, type SsiCommand, SsiScanner, TEXT } from './ssi-scanner.ts';
+import { COMMAND, END, HELD, MALFORMED, SsiScanner, TEXT } from './ssi-scanner.ts';
 
 const WHERE: readonly Context[] = ['http', 'server', 'location'];
 const TIME_FORMAT = '%A, %d-%b-%Y %H:%M:%S %Z';
@@ -35,8 +37,10 @@ interface SsiConf {
   readonly ssi_value_length: number;
 }
 
-/** Bytes that are copied into one piece rather than written one by one. */
+/** Pieces up to this size are copied into one rather than written one by one. */
 const TOGETHER = 16384;
+/** What a command begins with, longer than any part of it that turns out to be text. */
+const OPENING = Buffer.from('<!--# ');
 
 const STATE = contextKey<SsiState>('ssi page');
 
@@ -61,9 +65,9 @@ class SsiFilter implements BodyFilter {
   /** An include is waited for. */
   #waits = false;
   readonly #waiting: Waiting[] = [];
-  /** What has been found in the present piece, and its bytes. */
-  readonly #ready: Data[] = [];
-  #length = 0;
+  /** What has been found in the present piece of the body, and is to leave together: text, or a long piece. */
+  #text = '';
+  #long: Data | undefined = undefined;
   /** The bytes of the present piece may be kept. */
   #owned = 0;
 
@@ -95,8 +99,8 @@ class SsiFilter implements BodyFilter {
     const scanner = this.#scanner;
     this.#owned = flags & OWNED;
     for (let found = scanner.next(bytes); found !== END; found = scanner.next(bytes)) {
-      if (found === TEXT) this.#text(bytes.subarray(scanner.from, scanner.to));
-      else if (found === HELD) this.#text(Buffer.from('<!--'.slice(0, scanner.held)));
+      if (found === TEXT) this.#add(bytes, scanner.from, scanner.to);
+      else if (found === HELD) this.#add(OPENING, 0, scanner.held);
       else if (found === MALFORMED) this.#error();
       else if (found === COMMAND && this.#command(request, scanner.command)) {
         this.#waits = true;
@@ -109,47 +113,50 @@ class SsiFilter implements BodyFilter {
       }
       if (request.stream.broken) return;
     }
-    if ((flags & LAST) !== 0 && scanner.rest !== '') this.#text(Buffer.from(scanner.rest));
+    if ((flags & LAST) !== 0 && scanner.rest !== '') this.#add(OPENING, 0, scanner.rest.length);
     this.#pass(flags & (LAST | FLUSH));
   }
 
-  /** The next piece of the page. */
-  #text(bytes: Data): void {
-    if (this.#state.output) this.#add(bytes);
-    else if (this.#state.inBlock) pageOf(this.request).blocks.at(-1)?.pieces.push(Buffer.from(bytes));
-  }
-
-  #add(bytes: Data): void {
-    this.#ready.push(bytes);
-    this.#length += bytes.length;
-  }
-
-  /** Hands on what has been found so far, small pieces together. */
-  #pass(end: number): void {
-    const { request, next } = this;
-    const ready = this.#ready;
-    const owned = this.#owned;
-    const [first] = ready;
-    if (first === undefined) {
-      if (end !== 0) next.write(request, NOTHING, end);
+  /** The next piece of the page, which stands in `bytes`. */
+  #add(bytes: Data, from: number, to: number): void {
+    if (!this.#state.output) {
+      if (this.#state.inBlock)
+        pageOf(this.request)
+          .blocks.at(-1)
+          ?.pieces.push(Buffer.from(bytes.subarray(from, to)));
       return;
     }
-    if (ready.length === 1) {
-      next.write(request, first, end | owned);
-    } else if (this.#length <= TOGETHER) {
-      next.write(request, Buffer.concat(ready, this.#length), end | OWNED);
-    } else {
-      const last = ready.length - 1;
-      for (let i = 0; i <= last; i++)
-        next.write(request, ready[i] ?? NOTHING, i === last ? end | owned : owned);
+    if (to - from <= TOGETHER && to - from < bytes.length) {
+      this.#addText(textBetween(bytes, from, to));
+      return;
     }
-    ready.length = 0;
-    this.#length = 0;
+    this.#pass(0);
+    this.#long = bytes.subarray(from, to);
+  }
+
+  #addText(text: string): void {
+    if (this.#long || this.#text.length > TOGETHER) this.#pass(0);
+    this.#text += text;
+  }
+
+  /** Hands on what has been found so far. */
+  #pass(end: number): void {
+    const { request, next } = this;
+    const text = this.#text;
+    const long = this.#long;
+    if (text !== '') {
+      this.#text = '';
+      next.write(request, Buffer.from(text, 'latin1'), end | OWNED);
+    } else if (long) {
+      this.#long = undefined;
+      next.write(request, long, end | this.#owned);
+    } else if (end !== 0) {
+      next.write(request, NOTHING, end);
+    }
   }
 
   #error(): void {
-    if (this.conf.ssi_silent_errors) return;
-    this.#add(Buffer.from(this.#state.errorMessage, 'latin1'));
+    if (!this.conf.ssi_silent_errors) this.#addText(this.#state.errorMessage);
   }
 
   /** Follows a command. True: what comes behind it must wait. */
@@ -190,7 +197,7 @@ class SsiFilter implements BodyFilter {
       }
       case 'echo': {
         const text = echo(request, this.variables, state, params);
-        if (text !== '') this.#add(Buffer.from(text, 'latin1'));
+        this.#addText(text);
         return false;
       }
       case 'config':

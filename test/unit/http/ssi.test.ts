@@ -6,9 +6,12 @@ import { COMMAND, END, HELD, MALFORMED, SsiScanner, TEXT } from '../../../src/ht
 import { strftime } from '../../../src/http/strftime.ts';
 
 /** What a scanner finds in a page that comes in these pieces: text joined, commands as `{name key=value}`. */
-const scan = (pieces: readonly string[]): { readonly found: string; readonly errors: readonly string[] } => {
+const scan = (
+  pieces: readonly string[],
+  valueLength = 10,
+): { readonly found: string; readonly errors: readonly string[] } => {
   const errors: string[] = [];
-  const scanner = new SsiScanner(10, (reason) => errors.push(reason));
+  const scanner = new SsiScanner(valueLength, (reason) => errors.push(reason));
   let found = '';
   for (const piece of pieces) {
     const bytes = Buffer.from(piece, 'latin1');
@@ -27,6 +30,31 @@ const scan = (pieces: readonly string[]): { readonly found: string; readonly err
 };
 
 describe('the scanner', () => {
+  test('reads a command that comes again as the first time', () => {
+    const pages: readonly (readonly [page: string, found: string])[] = [
+      ['a<!--# echo var="x" -->b<!--# echo var="x" -->c', 'a{echo var=x}b{echo var=x}c'],
+      ['<!--#if expr="-->" -->b', '{if expr=-->}b'],
+      ['<!--# a b="c" -->-->', '{a b=c}-->'],
+      ['<!--#x-->', '{x}'],
+    ];
+    for (const [page, found] of pages) {
+      for (let i = 0; i < 3; i++) assert.deepEqual(scan([page]), { found, errors: [] });
+      for (let cut = 1; cut < page.length; cut++) {
+        assert.deepEqual(scan([page.slice(0, cut), page.slice(cut)]), { found, errors: [] });
+      }
+    }
+  });
+
+  test('finds a value too long that was not elsewhere', () => {
+    const page = '<!--#a b="12345" -->c';
+    assert.deepEqual(scan([page], 5), { found: '{a b=12345}c', errors: [] });
+    assert.deepEqual(scan([page], 4), {
+      found: '{malformed}c',
+      errors: ['too long "12345..." value of "b" parameter in "a" SSI command'],
+    });
+    assert.deepEqual(scan([page], 5), { found: '{a b=12345}c', errors: [] });
+  });
+
   const cases: readonly [page: string, found: string, error?: string][] = [
     ['text', 'text'],
     ['a<!--#echo var="x" -->b', 'a{echo var=x}b'],
