@@ -16,5 +16,7 @@ export type Verdict = number;
 /** Statuses of sessions. */
 export const STATUS_OK = 200;
 export const BAD_REQUEST = 400;
+export const FORBIDDEN = 403;
 export const INTERNAL_ERROR = 500;
 export const BAD_GATEWAY = 502;
+export const UNAVAILABLE = 503;

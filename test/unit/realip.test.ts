@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { addressText } from '../../src/http/modules/address-text.ts';
 import {
   entriesFromEnd,
   forwardedAddress,
   isTrusted,
   parseEndpoint,
 } from '../../src/http/modules/forwarded.ts';
+import { addressText } from '../../src/net/address-text.ts';
 import { addressBytes, parseCidr } from '../../src/net/addresses.ts';
 
 const texts: readonly (readonly [written: string, shown: string])[] = [

@@ -1,11 +1,11 @@
 /** `set_real_ip_from` and its like: the address that a trusted balancer names is taken for the client's (ngx_http_realip). */
 import { directive, type Parser } from '../../config/contract.ts';
 import { flag, wordAt } from '../../config/parsers.ts';
+import { addressText } from '../../net/address-text.ts';
 import { addressBytes, type Cidr, parseCidr } from '../../net/addresses.ts';
 import { type Handler, httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import { DECLINED } from '../verdict.ts';
-import { addressText } from './address-text.ts';
 import { forwardedAddress, isTrusted } from './forwarded.ts';
 
 /** Clients of unix sockets, or a range of addresses. */

@@ -10,10 +10,10 @@ import {
   statement,
 } from '../../config/contract.ts';
 import { num } from '../../config/parsers.ts';
+import { HostTable, isWildcard, type Problem } from '../../values/host-table.ts';
 import { HTTP, type Regex, type ServerBuild } from '../build.ts';
 import { httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
-import { HostTable, isWildcard, type Problem } from './host-table.ts';
 
 const WHERE: readonly Context[] = ['server', 'location'];
 

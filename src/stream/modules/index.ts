@@ -1,9 +1,14 @@
 /** The modules of stream. Their order is the order of handlers within a phase. */
 import { core } from '../core-conf.ts';
 import type { AnyStreamModule } from '../module.ts';
+import { accessModule } from './access.ts';
+import { geoModule } from './geo.ts';
 import { logModule } from './log.ts';
+import { mapModule } from './map.ts';
 import { proxyModule } from './proxy.ts';
 import { returnModule } from './return.ts';
+import { setModule } from './set.ts';
+import { splitClientsModule } from './split-clients.ts';
 import { upstream } from './upstream.ts';
 import { upstreamBalancing } from './upstream-balancing.ts';
 import { coreVariables } from './variables.ts';
@@ -13,6 +18,11 @@ export const streamModules: readonly AnyStreamModule[] = [
   coreVariables,
   upstream,
   upstreamBalancing,
+  accessModule,
+  geoModule,
+  mapModule,
+  splitClientsModule,
+  setModule,
   proxyModule,
   returnModule,
   logModule,

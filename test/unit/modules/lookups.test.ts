@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { argumentValue, lineValue } from '../../../src/http/modules/header-value.ts';
-import { HostTable } from '../../../src/http/modules/host-table.ts';
 import { escapeDefault, escapeJson } from '../../../src/http/modules/log-format.ts';
-import { murmurHash2 } from '../../../src/http/modules/murmur-hash.ts';
 import { addressBytes, inCidr, parseCidr, unmapped } from '../../../src/net/addresses.ts';
+import { HostTable } from '../../../src/values/host-table.ts';
+import { murmurHash2 } from '../../../src/values/murmur-hash.ts';
 
 const ranges: readonly (readonly [range: string, address: string, expected: boolean])[] = [
   ['10.0.0.0/8', '10.255.0.1', true],

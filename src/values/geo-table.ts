@@ -1,5 +1,5 @@
 /** What `geo` looks addresses up in: networks, of which the longest fits, or ranges. */
-import type { Cidr } from '../../net/addresses.ts';
+import type { Cidr } from '../net/addresses.ts';
 
 /** Values of networks of one family, by the bytes of the network. */
 class Networks {
