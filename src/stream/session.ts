@@ -14,6 +14,7 @@ import {
 import { wallClock } from '../net/timers.ts';
 import { errorText } from '../platform/errno.ts';
 import type { Asker, UnderWay } from '../upstream/contract.ts';
+import type { LimitStatus } from '../values/limit-conn.ts';
 import type { Subject } from '../values/variables.ts';
 import { runPhases } from './phases.ts';
 import type { AddressConf, Server } from './server.ts';
@@ -85,8 +86,11 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   phase = 0;
   handler = 0;
   over = false;
+  /** What became of it at `limit_conn`. */
+  limitConnStatus: LimitStatus | undefined = undefined;
   debugLog: ErrorLog | undefined = undefined;
   #reading = NOTHING;
+  #endings: (() => void)[] | undefined = undefined;
 
   constructor(
     readonly host: SessionHost,
@@ -166,7 +170,21 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     this.note(DEBUG, `finalize stream session: ${status}`);
     for (const log of this.server.logs) log(this);
     this.connection.destroy();
+    this.#runEndings();
     this.host.gone(this);
+  }
+
+  /** Runs `done` when the session is over, after its log lines. */
+  atEnd(done: () => void): void {
+    this.#endings ??= [];
+    this.#endings.push(done);
+  }
+
+  #runEndings(): void {
+    const endings = this.#endings;
+    if (!endings) return;
+    this.#endings = undefined;
+    for (const done of endings) done();
   }
 
   /** Ends it from outside: the worker's time is over. */

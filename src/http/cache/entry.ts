@@ -5,7 +5,7 @@ import { CRIT } from '../../log/levels.ts';
 import { Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
 import { errorText } from '../../platform/errno.ts';
 import type { RecordTable } from '../../zone/record-table.ts';
-import { sharedNow } from '../modules/limit-zone.ts';
+import { sharedNow } from '../../zone/shared-now.ts';
 import { moveFile } from '../move-file.ts';
 import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';

@@ -1,6 +1,9 @@
 /** The leaky bucket of limit_req: requests of a key in excess of its rate, in thousandths (ngx_http_limit_req). */
+
+import type { LimitZone } from '../../values/limit-zone.ts';
 import type { RecordTable } from '../../zone/record-table.ts';
-import { type LimitZone, sharedNow } from './limit-zone.ts';
+import { sharedNow } from '../../zone/shared-now.ts';
+import type { Request } from '../request.ts';
 
 const EXCESS = 0;
 const LAST = 1;
@@ -43,7 +46,7 @@ export const found = { excess: 0 };
 
 /** Looks a key up under the zone's lock; `count`: it is counted at once, else it is held until `account`. */
 export const lookUp = (
-  zone: LimitZone,
+  zone: LimitZone<Request>,
   table: RecordTable,
   text: string,
   burst: number,
@@ -79,7 +82,12 @@ export const lookUp = (
 };
 
 /** Counts a request that `lookUp` held, or (`counted` false) only lets go. Answers the excess then. */
-export const account = (zone: LimitZone, table: RecordTable, text: string, counted: boolean): number => {
+export const account = (
+  zone: LimitZone<Request>,
+  table: RecordTable,
+  text: string,
+  counted: boolean,
+): number => {
   table.lock();
   const record = table.find(text);
   let excess = 0;

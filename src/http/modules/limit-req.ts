@@ -10,6 +10,8 @@ import {
 import { parseNumber } from '../../config/numbers.ts';
 import { enumOf, flag, num } from '../../config/parsers.ts';
 import { ALERT, ERROR, LEVELS } from '../../log/levels.ts';
+import { type LimitZone, LimitZones } from '../../values/limit-zone.ts';
+import { HTTP } from '../build.ts';
 import { type Handler, httpModule } from '../module.ts';
 import { templateAt } from '../parsers.ts';
 import { Pause } from '../pause.ts';
@@ -18,13 +20,14 @@ import type { Request } from '../request.ts';
 import { logRequest } from '../request-log.ts';
 import { AGAIN, DECLINED } from '../verdict.ts';
 import { account, BUSY, FIELDS, FULL, found, LATER, lookUp } from './limit-req-count.ts';
-import { declareZone, isTooLong, type LimitZone, openZones, referToZone } from './limit-zone.ts';
 
 const WHERE: readonly Context[] = ['http', 'server', 'location'];
-const USE = 'limit_req';
+const MAX_KEY = 65535;
+
+const zones = new LimitZones<Request>('limit_req', 'limit_req', (scope) => scope.need(HTTP).scope);
 
 interface Limit {
-  readonly zone: LimitZone;
+  readonly zone: LimitZone<Request>;
   /** Requests in excess that wait, and of these the first that do not; both in thousandths. */
   readonly burst: number;
   readonly delay: number;
@@ -47,18 +50,18 @@ const declare = (args: Args): void => {
     } else args.fail(`invalid parameter "${text}"`, word);
   }
   const zone = zoneWord ?? args.fail(`"${args.name}" must have "zone" parameter`);
-  declareZone(args, USE, zone, template).rate = Math.floor((rate * 1000) / scale);
+  zones.declare(args, zone, template).rate = Math.floor((rate * 1000) / scale);
 };
 
 const limits: Parser<readonly Limit[]> = {
   arity: [1, 2, 3],
   repeats: true,
   parse(args, own = []) {
-    let zone: LimitZone | undefined;
+    let zone: LimitZone<Request> | undefined;
     let [burst, delay] = [0, 0];
     for (const word of args.words) {
       const { text } = word;
-      if (text.startsWith('zone=')) zone = referToZone(args, USE, text.slice(5));
+      if (text.startsWith('zone=')) zone = zones.refer(args, text.slice(5));
       else if (text.startsWith('burst=')) {
         burst = parseNumber(text.slice(6)) || args.fail(`invalid burst value "${text}"`, word);
       } else if (text.startsWith('delay=')) {
@@ -146,7 +149,7 @@ const handler = ({ limits: list, dryRun, level, delayLevel, status }: Behaviour)
       if (!limit || !table) continue;
       const text = limit.zone.key?.text(request) ?? '';
       if (text === '') continue;
-      if (isTooLong(text)) {
+      if (text.length > MAX_KEY) {
         const source = limit.zone.key?.source ?? '';
         logRequest(request, ERROR, `the value of the "${source}" key is more than 65535 bytes: "${text}"`);
         continue;
@@ -175,7 +178,7 @@ export const limitReqModule = httpModule({
     limit_req_status: directive(num({ min: 400, max: 599 }), { in: WHERE, initial: 503 }),
   },
   variables: { limit_req_status: { get: (request) => statuses.get(request.main) } },
-  prepare: (build) => openZones(build, USE, FIELDS),
+  prepare: (build) => zones.open(build.scope, FIELDS),
   phases: {
     preaccess(conf) {
       const level = LEVELS.indexOf(conf.limit_req_log_level);

@@ -3,6 +3,7 @@ import { core } from '../core-conf.ts';
 import type { AnyStreamModule } from '../module.ts';
 import { accessModule } from './access.ts';
 import { geoModule } from './geo.ts';
+import { limitConnModule } from './limit-conn.ts';
 import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
 import { proxyModule } from './proxy.ts';
@@ -23,6 +24,7 @@ export const streamModules: readonly AnyStreamModule[] = [
   mapModule,
   splitClientsModule,
   setModule,
+  limitConnModule,
   proxyModule,
   returnModule,
   logModule,
