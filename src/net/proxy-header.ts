@@ -24,6 +24,9 @@ const SIGNATURE = '\r\n\r\n\0\r\nQUIT\n';
 /** The longest header of version 1, with its CRLF. */
 const LONGEST = 107;
 
+/** What a header of version 1 begins with: one that cannot become either is not waited for. */
+const KINDS = ['PROXY TCP4 ', 'PROXY TCP6 ', 'PROXY UNKNOWN'];
+
 const V1 = /^PROXY (?:TCP4|TCP6) ([0-9a-fA-F.:]+) ([0-9a-fA-F.:]+) (\d{1,5}) (\d{1,5})\r\n/;
 
 const ipv4 = (text: string, at: number): string => [0, 1, 2, 3].map((i) => text.charCodeAt(at + i)).join('.');
@@ -87,7 +90,7 @@ export const whyInvalid = (text: string): string => {
 /** Reads the header at the start of what a client sent. */
 export const parseProxyHeader = (text: string): ProxyHeader | typeof INCOMPLETE | typeof INVALID => {
   if (text.startsWith(SIGNATURE.slice(0, Math.min(text.length, SIGNATURE.length)))) return parseV2(text);
-  if (!text.startsWith('PROXY '.slice(0, text.length))) return INVALID;
+  if (!KINDS.some((kind) => kind.startsWith(text.slice(0, kind.length)))) return INVALID;
   const end = text.indexOf('\r\n');
   if (end < 0) return text.length < LONGEST ? INCOMPLETE : INVALID;
   if (end + 2 > LONGEST) return INVALID;

@@ -73,6 +73,8 @@ describe('what is no PROXY protocol header', () => {
   const table: readonly (readonly [name: string, text: string])[] = [
     ['a request', 'GET / HTTP/1.1\r\n'],
     ['TLS', '\x16\x03\x01'],
+    ['an unknown protocol of version 1, before its line has ended', 'PROXY INVALID'],
+    ['a word that begins like one that is known', 'PROXY TCPX'],
     ['lower case', 'proxy TCP4 1.2.3.4 5.6.7.8 1 2\r\n'],
     ['another protocol', 'PROXY UDP4 1.2.3.4 5.6.7.8 1 2\r\n'],
     ['a missing port', 'PROXY TCP4 1.2.3.4 5.6.7.8 1\r\n'],
