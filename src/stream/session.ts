@@ -71,6 +71,8 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   /** The client came over a unix socket. */
   unix = false;
   proxyProtocol: ProxyProtocol | undefined = undefined;
+  /** Who is connected in truth, where another address is taken for the client's. */
+  peer: { readonly text: string; readonly port: number } | undefined = undefined;
   /** When it began, ms since 1970. */
   readonly started: number = wallClock();
   /** 0 until it is over. */
@@ -105,6 +107,14 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   /** The client's address in messages and `$remote_addr`. */
   get clientText(): string {
     return this.unix ? 'unix:' : this.remoteAddress;
+  }
+
+  /** Takes another address for the client's (`set_real_ip_from`). */
+  actAs(address: string, port: number): void {
+    this.peer = { text: this.clientText, port: this.remotePort };
+    this.remoteAddress = address;
+    this.remotePort = port;
+    this.unix = false;
   }
 
   /** Bytes that the system has taken for the client. */

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  entriesFromEnd,
-  forwardedAddress,
-  isTrusted,
-  parseEndpoint,
-} from '../../src/http/modules/forwarded.ts';
+import { entriesFromEnd, forwardedAddress, parseEndpoint } from '../../src/http/modules/forwarded.ts';
 import { addressText } from '../../src/net/address-text.ts';
 import { addressBytes, parseCidr } from '../../src/net/addresses.ts';
+import { isTrusted } from '../../src/values/trusted.ts';
 
 const texts: readonly (readonly [written: string, shown: string])[] = [
   ['192.0.2.1', '192.0.2.1'],

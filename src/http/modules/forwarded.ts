@@ -1,6 +1,7 @@
 /** The client's address behind proxies that are trusted, from the values of X-Forwarded-For and its like. */
 import { parseNumber } from '../../config/numbers.ts';
-import { addressBytes, type Cidr, inCidr, unmapped } from '../../net/addresses.ts';
+import { addressBytes, type Cidr } from '../../net/addresses.ts';
+import { isTrusted } from '../../values/trusted.ts';
 
 /** An address that a header names. */
 export interface Endpoint {
@@ -34,11 +35,6 @@ export const entriesFromEnd = (value: string): readonly string[] => {
     if (start === 0) return entries;
     end = start - 1;
   }
-};
-
-export const isTrusted = (address: readonly number[], proxies: readonly Cidr[]): boolean => {
-  const plain = unmapped(address);
-  return proxies.some((proxy) => inCidr(plain, proxy));
 };
 
 /**

@@ -1,8 +1,9 @@
 /** `geo`: by the client's address, behind proxies that are trusted by that of X-Forwarded-For (ngx_http_geo). */
 import { geoRows } from '../../values/geo.ts';
+import { isTrusted } from '../../values/trusted.ts';
 import { HTTP } from '../build.ts';
 import { httpModule } from '../module.ts';
-import { forwardedAddress, isTrusted } from './forwarded.ts';
+import { forwardedAddress } from './forwarded.ts';
 
 export const geoModule = httpModule({
   name: 'http_geo',

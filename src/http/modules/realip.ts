@@ -1,38 +1,12 @@
 /** `set_real_ip_from` and its like: the address that a trusted balancer names is taken for the client's (ngx_http_realip). */
-import { directive, type Parser } from '../../config/contract.ts';
+import { directive } from '../../config/contract.ts';
 import { flag, wordAt } from '../../config/parsers.ts';
 import { addressText } from '../../net/address-text.ts';
-import { addressBytes, type Cidr, parseCidr } from '../../net/addresses.ts';
+import { rangesOf, type Trusted, trustedFrom, trustsClient } from '../../values/trusted.ts';
 import { type Handler, httpModule } from '../module.ts';
 import type { Request } from '../request.ts';
 import { DECLINED } from '../verdict.ts';
-import { forwardedAddress, isTrusted } from './forwarded.ts';
-
-/** Clients of unix sockets, or a range of addresses. */
-type Trusted = 'unix' | Cidr;
-
-const from: Parser<readonly Trusted[]> = {
-  arity: 1,
-  repeats: true,
-  parse(args, own = []) {
-    const word = wordAt(args, 0);
-    if (word.text === 'unix:') return [...own, 'unix'];
-    const range = parseCidr(word.text);
-    if (range) {
-      if (range.strayBits) args.warn(`low address bits of ${word.text} are meaningless`);
-      return [...own, range];
-    }
-    const found = args.scope.load.addresses(word.text);
-    if (found.length === 0) args.fail(`host not found in set_real_ip_from "${word.text}"`, word);
-    return [...own, ...found.flatMap((address) => parseCidr(address) ?? [])];
-  },
-};
-
-const trustsClient = (list: readonly Trusted[], ranges: readonly Cidr[], { stream }: Request): boolean => {
-  if (stream.unix) return list.includes('unix');
-  const bytes = addressBytes(stream.remoteAddress);
-  return bytes !== undefined && isTrusted(bytes, ranges);
-};
+import { forwardedAddress } from './forwarded.ts';
 
 /** The values of the header that names the address; for most headers the first line counts, of X-Forwarded-For all. */
 const valuesOf = (request: Request, lower: string): readonly string[] => {
@@ -47,14 +21,14 @@ const valuesOf = (request: Request, lower: string): readonly string[] => {
 const handler = (list: readonly Trusted[], header: string, recursive: boolean): Handler => {
   const proxied = header === 'proxy_protocol';
   const lower = header.toLowerCase();
-  const ranges = list.filter((one) => one !== 'unix');
+  const ranges = rangesOf(list);
   return (request) => {
     const { stream } = request;
     if (stream.peer !== undefined) return DECLINED;
     const { proxyProtocol } = stream;
     const values = proxied ? (proxyProtocol ? [proxyProtocol.sourceAddress] : []) : valuesOf(request, lower);
     if (values.length === 0) return DECLINED;
-    const found = forwardedAddress(trustsClient(list, ranges, request), values, ranges, recursive);
+    const found = forwardedAddress(trustsClient(list, ranges, stream), values, ranges, recursive);
     if (!found) return DECLINED;
     const { port: named } = found;
     stream.actAs?.(addressText(found.bytes), proxied && proxyProtocol ? proxyProtocol.sourcePort : named);
@@ -67,7 +41,7 @@ const port = (value: number): string => (value > 0 && value < 65536 ? `${value}`
 export const realipModule = httpModule({
   name: 'http_realip',
   directives: {
-    set_real_ip_from: directive<readonly Trusted[]>(from, {
+    set_real_ip_from: directive<readonly Trusted[]>(trustedFrom, {
       in: ['http', 'server', 'location'],
       initial: [],
     }),

@@ -7,6 +7,7 @@ import { limitConnModule } from './limit-conn.ts';
 import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
 import { proxyModule } from './proxy.ts';
+import { realipModule } from './realip.ts';
 import { returnModule } from './return.ts';
 import { setModule } from './set.ts';
 import { splitClientsModule } from './split-clients.ts';
@@ -19,6 +20,7 @@ export const streamModules: readonly AnyStreamModule[] = [
   coreVariables,
   upstream,
   upstreamBalancing,
+  realipModule,
   accessModule,
   geoModule,
   mapModule,

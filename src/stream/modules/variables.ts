@@ -13,7 +13,8 @@ import type { Session } from '../session.ts';
 /** Milliseconds as `1.234`. */
 export const asSeconds = (ms: number): string => (Math.trunc(ms) / 1000).toFixed(3);
 
-const port = (value: number): string => (value > 0 && value < 65536 ? `${value}` : '');
+/** A port as variables show it; '' for none. */
+export const portText = (value: number): string => (value > 0 && value < 65536 ? `${value}` : '');
 
 const binaryAddress = ({ unix, remoteAddress }: Session): Value => {
   if (unix) return 'unix:';
@@ -26,14 +27,14 @@ const TLV = 'proxy_protocol_tlv_';
 const variables: StreamVariables = {
   binary_remote_addr: { get: binaryAddress, cached: true },
   remote_addr: { get: ({ clientText }) => clientText, cached: true },
-  remote_port: { get: ({ remotePort }) => port(remotePort), cached: true },
+  remote_port: { get: ({ remotePort }) => portText(remotePort), cached: true },
   proxy_protocol_addr: { get: ({ proxyProtocol }) => proxyProtocol?.sourceAddress },
   proxy_protocol_port: {
-    get: ({ proxyProtocol }) => proxyProtocol && port(proxyProtocol.sourcePort),
+    get: ({ proxyProtocol }) => proxyProtocol && portText(proxyProtocol.sourcePort),
   },
   proxy_protocol_server_addr: { get: ({ proxyProtocol }) => proxyProtocol?.serverAddress },
   proxy_protocol_server_port: {
-    get: ({ proxyProtocol }) => proxyProtocol && port(proxyProtocol.serverPort),
+    get: ({ proxyProtocol }) => proxyProtocol && portText(proxyProtocol.serverPort),
   },
   [TLV]: {
     get: (session, name) => {
@@ -50,7 +51,7 @@ const variables: StreamVariables = {
     },
     cached: true,
   },
-  server_port: { get: ({ connection }) => port(connection.socket.localName().port ?? 0), cached: true },
+  server_port: { get: ({ connection }) => portText(connection.socket.localName().port ?? 0), cached: true },
   server_name: { get: ({ server }) => server.name },
   bytes_sent: { get: ({ sent }) => `${sent}` },
   bytes_received: { get: ({ received }) => `${received}` },
