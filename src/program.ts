@@ -39,12 +39,14 @@ const modules: readonly AnyModule[] = [
 export const program: Program = {
   modules,
   services(main): readonly Service[] {
-    return main.children.flatMap((scope): readonly Service[] => {
+    const services = main.children.flatMap((scope): readonly (HttpService | StreamService)[] => {
       const build = scope.context === 'http' ? scope.find(HTTP) : undefined;
       const stream = scope.context === 'stream' ? scope.find(STREAM) : undefined;
       if (stream) return [new StreamService(stream, streamModules)];
       return build ? [new HttpService(build, httpModules)] : [];
     });
+    for (const one of services) if (one instanceof StreamService) one.reachable = services;
+    return services;
   },
   advise: (main) =>
     main.children.flatMap((scope) => {

@@ -9,6 +9,7 @@ import { acceptOn, undelayed } from '../net/acceptor.ts';
 import { Chain } from '../net/chain.ts';
 import { accepted, localAddressOf, type StreamHandle } from '../net/connection.ts';
 import type { EndName } from '../net/handle.ts';
+import { type Endpoint, goOn, listensAt, type Reachable, type Taker } from '../net/passed.ts';
 import { errnoText } from '../platform/errno.ts';
 import { libcAvailable } from '../platform/libc.ts';
 import { getLimit } from '../platform/process-calls.ts';
@@ -95,7 +96,7 @@ const socketsOf = (build: HttpBuild): readonly Socket[] => {
   });
 };
 
-export class HttpService implements Service, ClientHost {
+export class HttpService implements Service, ClientHost, Reachable {
   readonly listens: readonly ListenSpec[];
   readonly logFiles: readonly string[];
   readonly counters: ClientCounters;
@@ -177,6 +178,21 @@ export class HttpService implements Service, ClientHost {
     client.start(connection);
     // Reset before it was accepted: nobody knows any more whose it was, least of all those who allow `unix:`.
     if (client.unix && socket.spec.family !== 'unix') connection.destroy();
+  }
+
+  takerAt(to: Endpoint): Taker | undefined {
+    const socket = this.#sockets.find(({ spec }) => listensAt(spec, to));
+    return (
+      socket &&
+      ((passed) => {
+        const { connection, local } = passed;
+        const client = new Client(this, socket.byAddress.get(local.address ?? '') ?? socket.fallback);
+        this.#clients.add(client);
+        connection.handler = client;
+        client.start(connection, passed);
+        goOn(passed);
+      })
+    );
   }
 
   gone(client: Served): void {

@@ -58,6 +58,8 @@ export class Connection implements TimerOwner, WireOwner {
   finished = false;
   /** What is written goes out as it is: the socket's descriptor may be written to as well. */
   bare = false;
+  /** Runs when the connection is gone and its handler has been told. */
+  afterwards: (() => void) | undefined = undefined;
 
   constructor(
     readonly socket: Wire,
@@ -110,6 +112,7 @@ export class Connection implements TimerOwner, WireOwner {
     this.timer.remove();
     this.handler.onClose();
     this.release();
+    this.afterwards?.();
   }
 
   onTimer(timer: Timer): void {

@@ -35,6 +35,7 @@ const nextPhase = (session: Session): void => {
 /** Runs a handler on what has come of the client; while it wants more, more is read. */
 const preread = (session: Session, handler: Handler): number => {
   session.action = 'prereading client data';
+  session.inspected = true;
   const verdict = handler(session);
   if (verdict !== AGAIN) {
     session.stopReading();

@@ -8,6 +8,7 @@ import type { LogRegistry } from '../log/registry.ts';
 import { acceptOn, undelayed } from '../net/acceptor.ts';
 import { Chain } from '../net/chain.ts';
 import { accepted, localAddressOf, type StreamHandle } from '../net/connection.ts';
+import { type Endpoint, listensAt, type Reachable, type Taker } from '../net/passed.ts';
 import { boundSockets } from '../process/bound-sockets.ts';
 import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
@@ -72,7 +73,7 @@ const socketsOf = (build: StreamBuild): readonly Socket[] => {
   });
 };
 
-export class StreamService implements Service, SessionHost {
+export class StreamService implements Service, SessionHost, Reachable {
   readonly listens: readonly ListenSpec[];
   readonly logFiles: readonly string[];
   readonly slots: number;
@@ -82,6 +83,8 @@ export class StreamService implements Service, SessionHost {
   readonly #sessions = new Chain<Session>();
   readonly #debug: DebugConnections | undefined;
   #connections = 0;
+  /** Who takes the connections that sessions hand on. */
+  reachable: readonly Reachable[] = [];
   #draining = false;
   #drained: (() => void) | undefined = undefined;
   #logs: LogRegistry | undefined = undefined;
@@ -134,12 +137,35 @@ export class StreamService implements Service, SessionHost {
       handle.close();
       return;
     }
-    const local = socket.byAddress.size > 0 ? localAddressOf(handle) : undefined;
-    const conf = (local === undefined ? undefined : socket.byAddress.get(local)) ?? socket.fallback;
-    const session = new Session(this, conf, socket.spec.key);
+    const session = this.#sessionOn(socket, socket.byAddress.size > 0 ? localAddressOf(handle) : '');
+    session.start(accepted(handle, session, socket.delays));
+  }
+
+  /** A new session on a socket, by the address that its client has connected to. */
+  #sessionOn(socket: Socket, local: string): Session {
+    const session = new Session(this, socket.byAddress.get(local) ?? socket.fallback, socket.spec.key);
     this.#sessions.add(session);
-    const connection = accepted(handle, session, socket.delays);
-    session.start(connection);
+    return session;
+  }
+
+  takerFor(to: Endpoint): Taker | undefined {
+    for (const one of this.reachable) {
+      const taker = one.takerAt(to);
+      if (taker) return taker;
+    }
+    return undefined;
+  }
+
+  takerAt(to: Endpoint): Taker | undefined {
+    const socket = this.#sockets.find(({ spec }) => listensAt(spec, to));
+    return (
+      socket &&
+      ((passed) => {
+        const session = this.#sessionOn(socket, passed.local.address ?? '');
+        passed.connection.handler = session;
+        session.start(passed.connection, passed);
+      })
+    );
   }
 
   gone(session: Session): void {

@@ -3,7 +3,9 @@ import type { ErrorLog } from '../log/error-log.ts';
 import { DEBUG, ERROR, INFO } from '../log/levels.ts';
 import type { Link } from '../net/chain.ts';
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
+import type { EndName } from '../net/handle.ts';
 import { latin1 } from '../net/latin1.ts';
+import { type Endpoint, isAnywhere, type Passed, type Taker } from '../net/passed.ts';
 import {
   INCOMPLETE,
   INVALID,
@@ -26,7 +28,9 @@ export interface SessionHost {
   readonly slots: number;
   /** The log for a client that `debug_connection` names. */
   debugLog(session: Session): ErrorLog | undefined;
-  /** The session is over and its connection closed. */
+  /** Who takes connections to that address; undefined where nobody of this process listens. */
+  takerFor(to: Endpoint): Taker | undefined;
+  /** The session is over, its connection closed or handed on. */
   gone(session: Session): void;
 }
 
@@ -88,11 +92,17 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   phase = 0;
   handler = 0;
   over = false;
+  /** The preread phase has seen `peeked`. */
+  inspected = false;
+  /** How often its connection was handed on before. */
+  passes = 0;
   /** What became of it at `limit_conn`. */
   limitConnStatus: LimitStatus | undefined = undefined;
   debugLog: ErrorLog | undefined = undefined;
   #reading = NOTHING;
   #endings: (() => void)[] | undefined = undefined;
+  /** What its own end is taken for, where the connection was handed on. */
+  #local: EndName | undefined = undefined;
 
   constructor(
     readonly host: SessionHost,
@@ -109,6 +119,11 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     return this.unix ? 'unix:' : this.remoteAddress;
   }
 
+  /** Its own end, for variables and PROXY headers. */
+  get local(): EndName {
+    return this.#local ?? this.connection.socket.localName();
+  }
+
   /** Takes another address for the client's (`set_real_ip_from`). */
   actAs(address: string, port: number): void {
     this.peer = { text: this.clientText, port: this.remotePort };
@@ -122,15 +137,16 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     return this.connection.sent - this.connection.unsent;
   }
 
-  /** Begins with an accepted connection. */
-  start(connection: Connection): void {
+  /** Begins with an accepted connection, or with one that was handed on. */
+  start(connection: Connection, passed?: Passed): void {
     this.connection = connection;
     connection.pause();
-    const { address = '', port = 0 } = connection.socket.peerName();
+    if (passed) this.#adopt(passed);
+    const { address = '', port = 0 } = passed?.remote ?? connection.socket.peerName();
     this.remoteAddress = address;
     this.remotePort = port;
     this.unix = address === '';
-    if (this.unix && !this.listening.startsWith('unix:')) {
+    if (this.unix && !passed && !this.listening.startsWith('unix:')) {
       // Reset before it was accepted: nobody knows any more whose it was, least of all those who allow `unix:`.
       this.over = true;
       connection.destroy();
@@ -146,6 +162,15 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     }
     this.action = 'reading PROXY protocol';
     this.#read(PROXY_HEADER, this.server.core.proxy_protocol_timeout);
+    if (this.peeked.length > 0) this.#readHeader();
+    else if (connection.ended) this.onEnd();
+  }
+
+  #adopt({ local, proxyProtocol, bytes, passes }: Passed): void {
+    this.#local = local;
+    this.proxyProtocol = proxyProtocol;
+    this.peeked = bytes;
+    this.passes = passes;
   }
 
   /** Runs the handler that answered AGAIN once more, or goes on behind one that answered DONE and moved `handler` on. */
@@ -188,6 +213,37 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   atEnd(done: () => void): void {
     this.#endings ??= [];
     this.#endings.push(done);
+  }
+
+  /** Hands the connection to whoever listens there, and is over without a line in the logs. False: nobody does. */
+  pass(to: Endpoint): boolean {
+    const take = this.host.takerFor(to);
+    if (!take) return false;
+    const { connection, unix, remoteAddress: address, remotePort: port, proxyProtocol, peeked } = this;
+    const own = to.family === 'unix' ? {} : { address: to.address, port: to.port };
+    this.over = true;
+    this.#endWithConnection();
+    take({
+      connection,
+      remote: unix ? {} : { address, port },
+      local: isAnywhere(to) ? connection.socket.localName() : own,
+      proxyProtocol,
+      bytes: peeked,
+      passes: this.passes + 1,
+    });
+    this.host.gone(this);
+    return true;
+  }
+
+  /** What is to run at the end runs when the connection is gone. */
+  #endWithConnection(): void {
+    const endings = this.#endings;
+    if (!endings) return;
+    const { afterwards } = this.connection;
+    this.connection.afterwards = () => {
+      afterwards?.();
+      for (const done of endings) done();
+    };
   }
 
   #runEndings(): void {

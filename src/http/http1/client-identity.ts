@@ -1,7 +1,8 @@
 /** Who a client is: the ends of its connection, what its opening has found out about it, and log lines that name it. */
 import type { ErrorLog } from '../../log/error-log.ts';
 import type { Connection } from '../../net/connection.ts';
-import type { TlsConnection } from '../../tls/connection.ts';
+import type { Passed } from '../../net/passed.ts';
+import { TlsConnection } from '../../tls/connection.ts';
 import type { ClientCounters } from '../counters.ts';
 import type { Server } from '../location.ts';
 import type { Peer, ProxyProtocol } from '../request.ts';
@@ -55,19 +56,28 @@ export abstract class ClientIdentity implements ClientFacts {
     return this.address.names;
   }
 
-  /** Takes from an accepted connection who is at its ends. */
-  protected identify(connection: Connection): void {
+  /** Takes from an accepted connection, or one that was handed on, who is at its ends. */
+  protected identify(connection: Connection, passed: Passed | undefined): void {
     this.connection = connection;
     this.number = connection.number;
     this.started = connection.started;
-    const { address = '', port = 0 } = connection.socket.peerName();
+    const { address = '', port = 0 } = passed?.remote ?? connection.socket.peerName();
     this.remoteAddress = address;
     this.remotePort = port;
     this.unix = address === '';
-    const local = this.address.local ?? connection.socket.localName();
+    const local = this.address.local ?? passed?.local ?? connection.socket.localName();
     this.localAddress = local.address ?? '';
     this.localPort = local.port ?? 0;
+    if (passed) this.#adopt(passed);
     this.debugLog = this.host.debugLog(this);
+  }
+
+  /** What another service has found out about the client. */
+  #adopt({ proxyProtocol, connection }: Passed): void {
+    this.proxyProtocol = proxyProtocol;
+    if (!(connection instanceof TlsConnection)) return;
+    this.tls = connection;
+    this.secure = true;
   }
 
   /** Takes another address for the client's until the request has ended (`set_real_ip_from`). */

@@ -5,6 +5,7 @@
 
 import { DEBUG, INFO } from '../../log/levels.ts';
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
+import type { Passed } from '../../net/passed.ts';
 import { monotonic, wallClock } from '../../net/timers.ts';
 import type { TlsFailure } from '../../tls/stream.ts';
 import { breakOff, endRequest, finalize, leaveUpstreams, terminate } from '../finalize.ts';
@@ -55,9 +56,9 @@ export class Client
     this.#state = Opening.wanted(address) ? OPENING : IDLE;
   }
 
-  /** Begins to serve an accepted connection. */
-  start(connection: Connection): void {
-    this.identify(connection);
+  /** Begins to serve an accepted connection, or one that was handed on. */
+  start(connection: Connection, passed?: Passed): void {
+    this.identify(connection, passed);
     this.counters.accept();
     this.counters.waiting(1);
     connection.timer.start(this.address.fallback.location.core.client_header_timeout);

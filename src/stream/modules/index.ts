@@ -6,6 +6,7 @@ import { geoModule } from './geo.ts';
 import { limitConnModule } from './limit-conn.ts';
 import { logModule } from './log.ts';
 import { mapModule } from './map.ts';
+import { passModule } from './pass.ts';
 import { proxyModule } from './proxy.ts';
 import { realipModule } from './realip.ts';
 import { returnModule } from './return.ts';
@@ -29,5 +30,6 @@ export const streamModules: readonly AnyStreamModule[] = [
   limitConnModule,
   proxyModule,
   returnModule,
+  passModule,
   logModule,
 ];

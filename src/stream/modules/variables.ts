@@ -45,13 +45,13 @@ const variables: StreamVariables = {
     cached: true,
   },
   server_addr: {
-    get: ({ connection, listening }) => {
-      const { address = '' } = connection.socket.localName();
+    get: ({ local, listening }) => {
+      const { address = '' } = local;
       return address === '' && listening.startsWith('unix:') ? listening : address;
     },
     cached: true,
   },
-  server_port: { get: ({ connection }) => portText(connection.socket.localName().port ?? 0), cached: true },
+  server_port: { get: ({ local }) => portText(local.port ?? 0), cached: true },
   server_name: { get: ({ server }) => server.name },
   bytes_sent: { get: ({ sent }) => `${sent}` },
   bytes_received: { get: ({ received }) => `${received}` },

@@ -187,7 +187,7 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
     const { session, conf } = this;
     if (conf.proxy_protocol === 'off') return;
     const { remoteAddress, remotePort } = session;
-    const { address = '', port = 0 } = session.connection.socket.localName();
+    const { address = '', port = 0 } = session.local;
     const ends = { remoteAddress, remotePort, localAddress: address, localPort: port };
     const { connection } = this.#peerSide;
     if (conf.proxy_protocol === 'on') connection?.writeText(proxyHeaderV1(ends));
