@@ -1,8 +1,8 @@
 /** The header lines that mean something to the server itself: checked one by one as they come, and together at the end. */
 import { ownText } from '../net/latin1.ts';
+import { type ValidHost, validateHost } from '../values/host.ts';
 import { KNOWN } from './header-names.ts';
 import type { HeaderName, HeadersIn } from './headers.ts';
-import { type ValidHost, validateHost } from './host.ts';
 import { refuseHeaders } from './refusal.ts';
 import type { Request } from './request.ts';
 

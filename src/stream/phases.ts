@@ -36,13 +36,16 @@ const nextPhase = (session: Session): void => {
 const preread = (session: Session, handler: Handler): number => {
   session.action = 'prereading client data';
   session.inspected = true;
+  const { preread_buffer_size: most, preread_timeout: timeout } = session.server.core;
+  const { peeked } = session;
+  if (peeked.length > most) session.peeked = peeked.subarray(0, most);
   const verdict = handler(session);
+  session.peeked = peeked;
   if (verdict !== AGAIN) {
     session.stopReading();
     return verdict;
   }
-  const { preread_buffer_size: most, preread_timeout: timeout } = session.server.core;
-  if (session.peeked.length >= most) {
+  if (peeked.length >= most) {
     session.log(ERROR_LEVEL, 'preread buffer full');
     return BAD_REQUEST;
   }

@@ -4,6 +4,7 @@ import { DEBUG, ERROR, INFO } from '../log/levels.ts';
 import type { Link } from '../net/chain.ts';
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
 import type { EndName } from '../net/handle.ts';
+import type { HelloFacts } from '../net/hello-facts.ts';
 import { latin1 } from '../net/latin1.ts';
 import { type Endpoint, isAnywhere, type Passed, type Taker } from '../net/passed.ts';
 import {
@@ -16,6 +17,7 @@ import {
 import { wallClock } from '../net/timers.ts';
 import { errorText } from '../platform/errno.ts';
 import type { Asker, UnderWay } from '../upstream/contract.ts';
+import { validateHost } from '../values/host.ts';
 import type { LimitStatus } from '../values/limit-conn.ts';
 import type { Subject } from '../values/variables.ts';
 import { runPhases } from './phases.ts';
@@ -85,6 +87,8 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   received = 0;
   /** Bytes that have come and nobody has taken. */
   peeked: Buffer = NO_BYTES;
+  /** What a TLS hello says that is only read along (`ssl_preread`). */
+  hello: HelloFacts | undefined = undefined;
   /** What is being done, in nginx's words, behind `while` in the log; '' for nothing. */
   action = 'initializing session';
   upstream: SessionUpstream | undefined = undefined;
@@ -171,6 +175,13 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     this.proxyProtocol = proxyProtocol;
     this.peeked = bytes;
     this.passes = passes;
+  }
+
+  /** Takes the server that a client asks for by name, if there is one. */
+  chooseServer(name: string): void {
+    const host = name === '' ? undefined : validateHost(name)?.host;
+    const found = host === undefined ? undefined : this.address.names.findNamed(host, this);
+    if (found) this.server = found;
   }
 
   /** Runs the handler that answered AGAIN once more, or goes on behind one that answered DONE and moved `handler` on. */

@@ -66,6 +66,11 @@ export class ServerNames<Server, R extends Subject> {
     return this.fallback;
   }
 
+  /** The server that a host names, its captures kept; undefined when none does. */
+  findNamed(host: string, request: R): Server | undefined {
+    return this.#named(host) ?? this.#regexes.find(([regex]) => regex.match(request, host))?.[1];
+  }
+
   /** The server that a host names while there is no request yet (SNI); undefined when none does. */
   findForName(host: string): Server | undefined {
     return this.#named(host) ?? this.#regexes.find(([{ regexp }]) => regexp.test(host))?.[1];

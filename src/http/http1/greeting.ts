@@ -2,7 +2,7 @@
 import { beginsTls, HelloReader, serverName } from '../../net/client-hello.ts';
 import { latin1 } from '../../net/latin1.ts';
 import { INCOMPLETE, INVALID, parseProxyHeader, whyInvalid } from '../../net/proxy-header.ts';
-import { validateHost } from '../host.ts';
+import { validateHost } from '../../values/host.ts';
 import type { ProxyProtocol } from '../request.ts';
 
 /** What reading came to. */

@@ -1,6 +1,7 @@
 /** The heads of a client's requests, from text that may come in pieces; refused as early as nginx refuses them. */
+
+import type { ValidHost } from '../../values/host.ts';
 import { type HeaderName, HeadersIn } from '../headers.ts';
-import type { ValidHost } from '../host.ts';
 import { checkHeaders, type HostSink, latest } from '../known-headers.ts';
 import type { Server } from '../location.ts';
 import { IN_HEADERS, IN_LINE, refusal, refuse } from '../refusal.ts';

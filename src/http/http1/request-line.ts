@@ -1,6 +1,6 @@
 /** The first line of a request (RFC 9112 section 3), as strict as nginx. */
 import { standsAt } from '../../net/latin1.ts';
-import { validateHost } from '../host.ts';
+import { validateHost } from '../../values/host.ts';
 import { IN_LINE, refuse } from '../refusal.ts';
 import type { Request } from '../request.ts';
 import { INVALID, setTarget } from '../target.ts';

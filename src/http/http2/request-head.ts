@@ -1,8 +1,8 @@
 /** The head of a request from its fields (RFC 9113 section 8.3), as strict as nginx and in its words. */
 import { INFO } from '../../log/levels.ts';
+import { type ValidHost, validateHost } from '../../values/host.ts';
 import { internName, KNOWN } from '../header-names.ts';
 import type { HeaderName } from '../headers.ts';
-import { type ValidHost, validateHost } from '../host.ts';
 import { INVALID_LENGTH, noteKnown } from '../known-headers.ts';
 import { refusal } from '../refusal.ts';
 import type { Request } from '../request.ts';

@@ -12,6 +12,7 @@ import { realipModule } from './realip.ts';
 import { returnModule } from './return.ts';
 import { setModule } from './set.ts';
 import { splitClientsModule } from './split-clients.ts';
+import { sslPrereadModule } from './ssl-preread.ts';
 import { upstream } from './upstream.ts';
 import { upstreamBalancing } from './upstream-balancing.ts';
 import { coreVariables } from './variables.ts';
@@ -31,5 +32,6 @@ export const streamModules: readonly AnyStreamModule[] = [
   proxyModule,
   returnModule,
   passModule,
+  sslPrereadModule,
   logModule,
 ];

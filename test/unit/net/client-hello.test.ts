@@ -1,39 +1,11 @@
 /** The name in the first bytes of a TLS client, however they are cut. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import net, { type AddressInfo } from 'node:net';
 import { before, describe, it } from 'node:test';
-import tls from 'node:tls';
 import { beginsTls, HelloReader, serverName } from '../../../src/net/client-hello.ts';
+import { helloOf, inRecords } from '../../kit/hello.ts';
 
 const nameOf = (bytes: Buffer): string | undefined =>
   serverName(bytes, bytes.length) ?? new HelloReader().read(bytes, bytes.length);
-
-/** What a client of Node's sends first. */
-const helloOf = async (servername: string): Promise<Buffer> => {
-  const server = net.createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection') as Promise<[net.Socket]>;
-  const client = tls.connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', servername });
-  client.on('error', () => {});
-  const [socket] = await accepted;
-  const [bytes] = (await once(socket, 'data')) as [Buffer];
-  socket.destroy();
-  server.close();
-  return bytes;
-};
-
-/** The same message in records of `size` bytes. */
-const inRecords = (hello: Buffer, size: number): Buffer => {
-  const message = hello.subarray(5);
-  const records: Buffer[] = [];
-  for (let at = 0; at < message.length; at += size) {
-    const part = message.subarray(at, at + size);
-    records.push(Buffer.from([22, 3, 1, part.length >> 8, part.length & 0xff]), part);
-  }
-  return Buffer.concat(records);
-};
 
 describe('the name in a hello', () => {
   let named: Buffer;

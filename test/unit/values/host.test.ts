@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { validateHost } from '../../../src/http/host.ts';
+import { validateHost } from '../../../src/values/host.ts';
 
 const valid: readonly (readonly [text: string, host: string, port: number])[] = [
   ['a', 'a', 0],
