@@ -1,20 +1,9 @@
 /** What TLS is for a server of the configuration, and for the requests that come through it. */
-
-import type { TlsConnection, TlsServer } from '../tls/connection.ts';
-import type { OcspLog } from '../tls/ocsp-client.ts';
+import type { ServerTls } from '../tls/conf/server.ts';
+import { VERIFY } from '../tls/conf/verify.ts';
 import type { Request } from './request.ts';
 
-/** `ssl_verify_client`. */
-export const VERIFY = { off: 0, on: 1, optional: 2, optional_no_ca: 3 } as const;
-
-export interface HttpTls extends TlsServer {
-  /** One of VERIFY. */
-  readonly verify: number;
-  /** Chooses certificates by variables, for a request that stands for the connection; answers what is wrong, or ''. */
-  readonly certify: ((request: Request, connection: TlsConnection) => string) | undefined;
-  /** See `TlsBeginning.examine`. */
-  readonly examine: ((connection: TlsConnection, log: OcspLog) => boolean) | undefined;
-}
+export type HttpTls = ServerTls<Request>;
 
 /** A server without TLS of its own. */
 export const NO_TLS: HttpTls = {

@@ -1,16 +1,12 @@
 /** What a request on a TLS port needs: TLS, and of its client's certificate what `ssl_verify_client` says. */
 import { INFO } from '../log/levels.ts';
+import { clientFault, NO_CERTIFICATE, VERIFY } from '../tls/conf/verify.ts';
 import type { TlsConnection } from '../tls/connection.ts';
-import { openssl } from '../tls/openssl.ts';
 import { finalize } from './finalize.ts';
 import type { Server } from './location.ts';
 import { IN_HEADERS, IN_LINE } from './refusal.ts';
 import type { Request } from './request.ts';
 import { logRequest } from './request-log.ts';
-import { VERIFY } from './tls.ts';
-
-/** Errors of a chain that ends where nobody is trusted (X509_V_ERR_*): `optional_no_ca` passes them. */
-const WITHOUT_AUTHORITY: ReadonlySet<number> = new Set([18, 19, 20, 21, 27]);
 
 /** Why a server that asks for certificates is not reached by another name than that of the handshake. */
 export const OTHER_NAME =
@@ -46,19 +42,7 @@ export const othersOnly = ({ tls }: Server, negotiated: string, host: string): b
  * request when it may not go on.
  */
 export const refusedByTls = (request: Request, connection: TlsConnection): boolean => {
-  const { verify } = request.server.tls;
-  const { ssl } = connection;
-  if (verify === VERIFY.off || ssl === 0) return false;
-  const library = openssl();
-  const result = library.SSL_get_verify_result(ssl);
-  const fails = 'client SSL certificate verify error:';
-  if (result !== 0 && (verify !== VERIFY.optional_no_ca || !WITHOUT_AUTHORITY.has(result))) {
-    const text = library.X509_verify_cert_error_string(result);
-    return refuse(request, connection, 495, `${fails} (${result}:${text})`);
-  }
-  if (verify === VERIFY.on && !connection.peerCertificate)
-    return refuse(request, connection, 496, 'client sent no required SSL certificate');
-  if (connection.objection !== '')
-    return refuse(request, connection, 495, `${fails} ${connection.objection}`);
-  return false;
+  const fault = clientFault(request.server.tls.verify, connection);
+  if (fault === '') return false;
+  return refuse(request, connection, fault === NO_CERTIFICATE ? 496 : 495, fault);
 };

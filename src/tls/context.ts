@@ -76,6 +76,9 @@ export interface KeyPair {
 /** `ssl_session_cache`: what OpenSSL keeps itself (`builtin` sessions, 0 for its default), or nothing. */
 export type BuiltinSessions = 'off' | 'none' | 'shared-only' | number;
 
+/** What sessions are bound to beside certificates. */
+export type SessionOwner = 'HTTP' | 'STREAM';
+
 /** Its calls throw PemError with nginx's words. */
 export class TlsContext {
   readonly at: number;
@@ -218,11 +221,11 @@ export class TlsContext {
   }
 
   /** Must follow certificates and authorities, which a session is bound to. */
-  setSessions(builtin: BuiltinSessions, shared: boolean, timeout: number): void {
+  setSessions(owner: SessionOwner, builtin: BuiltinSessions, shared: boolean, timeout: number): void {
     const ssl = openssl();
     this.timeout = timeout;
     ssl.SSL_CTX_set_timeout(this.at, timeout);
-    const hash = createHash('sha1').update('HTTP');
+    const hash = createHash('sha1').update(owner);
     for (const part of this.#idParts) hash.update(part);
     const id = hash.digest();
     ssl.SSL_CTX_set_session_id_context(this.at, id, id.length);

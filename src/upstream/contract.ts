@@ -207,11 +207,11 @@ export interface TempPath {
   readonly levels: readonly number[];
 }
 
-/** TLS to the peers of a location (`proxy_ssl_*`). */
-export interface PeerTls {
+/** TLS to the peers of a location, or of a server of stream (`proxy_ssl_*`). */
+export interface PeerTls<R extends Subject = Request> {
   readonly context: PeerContext;
   /** `proxy_ssl_name`; undefined: the group's. */
-  readonly name: Template | undefined;
+  readonly name: Template<R> | undefined;
   /** What ALPN offers (RFC 7301), as it goes on the wire; missing: nothing. */
   readonly alpn?: Uint8Array | undefined;
   /** The name is sent (`proxy_ssl_server_name`). */
@@ -219,7 +219,7 @@ export interface PeerTls {
   /** The peer's certificate must be good, and for that name. */
   readonly verifies: boolean;
   /** Gives a connection of OpenSSL's a certificate that variables name. '', or what went wrong. */
-  readonly certify: ((request: Request, ssl: number) => string) | undefined;
+  readonly certify: ((subject: R, ssl: number) => string) | undefined;
 }
 
 /**

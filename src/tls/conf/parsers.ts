@@ -4,21 +4,23 @@ import type { Args, Parser, Word } from '../../config/contract.ts';
 import { parseNumber, parseSec, parseSize } from '../../config/numbers.ts';
 import { absolute, wordAt } from '../../config/parsers.ts';
 import { errorCode, errorText } from '../../platform/errno.ts';
-import type { BuiltinSessions } from '../../tls/context.ts';
-import { parseTicketKey, type TicketKey } from '../../tls/tickets.ts';
+import type { Template } from '../../values/template.ts';
+import type { Subject } from '../../values/variables.ts';
 import { type Zone, zonesOf } from '../../zone/zones.ts';
-import { templateAt } from '../parsers.ts';
-import type { Template } from '../template.ts';
+import type { BuiltinSessions } from '../context.ts';
+import { parseTicketKey, type TicketKey } from '../tickets.ts';
 
 /** The smallest shared cache: eight pages of memory. */
 const SMALLEST_CACHE = 8 * 4096;
 
 /** Names of certificates or keys, one a use, which may hold variables; text behind `data:` too. */
-export const names: Parser<readonly Template[]> = {
+export const namesOf = <R extends Subject>({
+  parse,
+}: Parser<Template<R>>): Parser<readonly Template<R>[]> => ({
   arity: 1,
   repeats: true,
-  parse: (args, own = []) => [...own, templateAt(args, 0)],
-};
+  parse: (args, own = []) => [...own, parse(args, undefined)],
+});
 
 /** What nginx has room for in a line of a file of passwords, its end included. */
 const LONGEST_PASSWORD_LINE = 4096;
@@ -66,8 +68,8 @@ export interface SessionCacheConf {
   readonly zone: Zone | undefined;
 }
 
-/** `off`, `none`, `builtin[:N]`, `shared:NAME:SIZE`. */
-export const sessionCache: Parser<SessionCacheConf> = {
+/** `off`, `none`, `builtin[:N]`, `shared:NAME:SIZE`; `use`: what zones are for. */
+export const sessionCache = (use: string): Parser<SessionCacheConf> => ({
   arity: [1, 2],
   repeats: true,
   parse(args, own) {
@@ -79,20 +81,20 @@ export const sessionCache: Parser<SessionCacheConf> = {
       if (text === 'off' || text === 'none') builtin = text;
       else if (text === 'builtin') builtin = 0;
       else if (sessions !== undefined) builtin = sessions;
-      else zone = sharedZone(args, word, 'session cache', 'ssl_session_cache');
+      else zone = sharedZone(args, word, 'session cache', use);
     }
     return { builtin: zone && builtin === undefined ? 'shared-only' : builtin, zone };
   },
-};
+});
 
-/** `off` or `shared:NAME:SIZE`. */
-export const ocspCache: Parser<Zone | undefined> = {
+/** `off` or `shared:NAME:SIZE`; `use`: what zones are for. */
+export const ocspCache = (use: string): Parser<Zone | undefined> => ({
   arity: 1,
   parse(args) {
     const word = wordAt(args, 0);
-    return word.text === 'off' ? undefined : sharedZone(args, word, 'OCSP cache', 'ssl_ocsp_cache');
+    return word.text === 'off' ? undefined : sharedZone(args, word, 'OCSP cache', use);
   },
-};
+});
 
 /** `ssl_certificate_cache`; times in seconds. */
 export interface CertificateCacheConf {

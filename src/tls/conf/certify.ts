@@ -1,11 +1,12 @@
 /** Certificates by variables (`ssl_certificate $ssl_server_name.pem`): chosen in the handshake. */
-import type { TlsConnection } from '../../tls/connection.ts';
-import { lastError, takeErrors } from '../../tls/errors.ts';
-import { openssl } from '../../tls/openssl.ts';
-import { PemError, withStack } from '../../tls/pem.ts';
-import type { Request } from '../request.ts';
-import type { Template } from '../template.ts';
-import { clearErrors, type NamedObjects } from './ssl-objects.ts';
+
+import type { Template } from '../../values/template.ts';
+import type { Subject } from '../../values/variables.ts';
+import type { TlsConnection } from '../connection.ts';
+import { lastError, takeErrors } from '../errors.ts';
+import { openssl } from '../openssl.ts';
+import { PemError, withStack } from '../pem.ts';
+import { clearErrors, type NamedObjects } from './objects.ts';
 
 const CTRL_CHAIN = 88;
 const ERR_LIB_X509 = 11;
@@ -43,17 +44,17 @@ export const useCertificate = (
 };
 
 /** What chooses a server's certificates; it answers why one can't be had, or ''. */
-export const certifier = (
-  certificates: readonly Template[],
-  keys: readonly Template[],
+export const certifier = <R extends Subject>(
+  certificates: readonly Template<R>[],
+  keys: readonly Template<R>[],
   passwords: readonly string[],
   objects: NamedObjects,
-): ((request: Request, connection: TlsConnection) => string) => {
-  return (request, connection) => {
+): ((subject: R, connection: TlsConnection) => string) => {
+  return (subject, connection) => {
     try {
       for (const [index, certificate] of certificates.entries()) {
-        const key = keys[index]?.text(request) ?? '';
-        useCertificate(objects, connection.ssl, certificate.text(request), key, passwords);
+        const key = keys[index]?.text(subject) ?? '';
+        useCertificate(objects, connection.ssl, certificate.text(subject), key, passwords);
       }
       return '';
     } catch (error) {

@@ -2,15 +2,15 @@
 import { readFileSync } from 'node:fs';
 import type { LoadContext } from '../../config/contract.ts';
 import { absolute } from '../../config/parsers.ts';
-import type { KeyPair, TlsContext } from '../../tls/context.ts';
-import { takeErrors } from '../../tls/errors.ts';
-import type { OcspConf } from '../../tls/ocsp-check.ts';
-import { inResponder, type OcspLookup, parseResponder, type Responder } from '../../tls/ocsp-client.ts';
-import { responderOf } from '../../tls/ocsp-message.ts';
-import { cText, openssl, pointerIn } from '../../tls/openssl.ts';
-import { type Owned, owned } from '../../tls/owned.ts';
-import { PemError } from '../../tls/pem.ts';
-import { Staple } from '../../tls/stapling.ts';
+import type { KeyPair, TlsContext } from '../context.ts';
+import { takeErrors } from '../errors.ts';
+import type { OcspConf } from '../ocsp-check.ts';
+import { inResponder, type OcspLookup, parseResponder, type Responder } from '../ocsp-client.ts';
+import { responderOf } from '../ocsp-message.ts';
+import { cText, openssl, pointerIn } from '../openssl.ts';
+import { type Owned, owned } from '../owned.ts';
+import { PemError } from '../pem.ts';
+import { Staple } from '../stapling.ts';
 
 /** What the directives say. */
 export interface StaplingConf {

@@ -1,23 +1,31 @@
 /** A server's TLS context from its directives, in nginx's order, with nginx's errors. */
 import type { LoadContext } from '../../config/contract.ts';
 import { absolute, type KeyValue } from '../../config/parsers.ts';
-import { TlsContext } from '../../tls/context.ts';
-import { PemError } from '../../tls/pem.ts';
-import type { TicketKey } from '../../tls/tickets.ts';
 import type { Zone } from '../../zone/zones.ts';
-import type { Template } from '../template.ts';
-import type { VERIFY } from '../tls.ts';
-import type { LoadedObjects } from './ssl-objects.ts';
-import { addStaples, type StaplingConf } from './ssl-ocsp.ts';
-import type { CertificateCacheConf, SessionCacheConf } from './ssl-parsers.ts';
+import { type SessionOwner, TlsContext } from '../context.ts';
+import { PemError } from '../pem.ts';
+import type { TicketKey } from '../tickets.ts';
+import type { LoadedObjects } from './objects.ts';
+import { addStaples, type StaplingConf } from './ocsp.ts';
+import type { CertificateCacheConf, SessionCacheConf } from './parsers.ts';
+import type { VERIFY } from './verify.ts';
+
+/** The name of a certificate or key, which may hold variables. */
+interface Name {
+  readonly source: string;
+  /** undefined: with variables. */
+  readonly constant: string | undefined;
+}
 
 /** What the directives of a server say. */
 export interface ContextConf extends StaplingConf {
+  /** Whose sessions these are: those of one protocol can't be resumed in the other. */
+  readonly protocol: SessionOwner;
   readonly ocsp: 'off' | 'on' | 'leaf';
   readonly ocspResponder: string;
   readonly ocspCache: Zone | undefined;
-  readonly certificates: readonly Template[];
-  readonly keys: readonly Template[];
+  readonly certificates: readonly Name[];
+  readonly keys: readonly Name[];
   /** Some name holds a variable. */
   readonly dynamic: boolean;
   readonly certificateCache: CertificateCacheConf | 'off';
@@ -60,7 +68,7 @@ export const contextId = (conf: ContextConf): string =>
     ticketKeys: conf.ticketKeys.map(({ name }) => name.toString('hex')),
   });
 
-const constantOf = ({ constant }: Template): string => constant ?? '';
+const constantOf = ({ constant }: Name): string => constant ?? '';
 
 /** Throws PemError. */
 const checkPairs = ({ certificates, keys }: ContextConf): void => {
@@ -108,7 +116,7 @@ export const makeContext = (conf: ContextConf, objects: LoadedObjects): TlsConte
   if (conf.echFiles.length > 0) conf.load.warn('"ssl_ech_file" is not supported on this platform, ignored');
   if (conf.curves !== 'auto') context.setCurves(conf.curves);
   const { builtin = 'none', zone } = conf.sessionCache;
-  context.setSessions(builtin, zone !== undefined, conf.sessionTimeout);
+  context.setSessions(conf.protocol, builtin, zone !== undefined, conf.sessionTimeout);
   if (!conf.tickets) context.withoutTickets();
   const [first] = conf.ticketKeys;
   if (first) context.setTicketKeys({ current: () => conf.ticketKeys });

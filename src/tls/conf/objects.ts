@@ -5,11 +5,11 @@
 import { statSync } from 'node:fs';
 import { ConfError, type LoadContext } from '../../config/contract.ts';
 import { absolute } from '../../config/parsers.ts';
-import type { KeyPair } from '../../tls/context.ts';
-import { openssl } from '../../tls/openssl.ts';
-import type { Owned } from '../../tls/owned.ts';
-import { PemError, type PemSource, readAuthorities, readChain, readCrls, readKey } from '../../tls/pem.ts';
-import type { CertificateCacheConf } from './ssl-parsers.ts';
+import type { KeyPair } from '../context.ts';
+import { openssl } from '../openssl.ts';
+import type { Owned } from '../owned.ts';
+import { PemError, type PemSource, readAuthorities, readChain, readCrls, readKey } from '../pem.ts';
+import type { CertificateCacheConf } from './parsers.ts';
 
 /** Names that are no files: of certificates, and of keys. */
 const TEXT = /^data:/;
