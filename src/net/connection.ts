@@ -234,6 +234,11 @@ export class Connection implements TimerOwner, WireOwner {
     this.socket.end();
   }
 
+  /** As `end`, where what still comes is of interest. */
+  halfClose(): void {
+    this.end();
+  }
+
   /** Closes it when all that is queued has been sent; nothing more is read or reported but `onClose`. */
   close(): void {
     this.finished = true;

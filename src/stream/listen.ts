@@ -54,10 +54,7 @@ export const parseListen = (args: Args, lookup: Lookup): readonly Listen[] => {
   }
   const wrong = udp ? incompatible(options, backlog, ssl, proxyProtocol) : '';
   if (wrong !== '') args.failDirective(`"${wrong}" parameter is incompatible with "udp"`);
-  for (const [asked, name] of [
-    [udp, 'udp'],
-    [ssl, 'ssl'],
-  ] as const) {
+  for (const [asked, name] of [[udp, 'udp']] as const) {
     if (asked) args.fail(`"${name}" parameter of "listen" is known but not supported by sluice yet`);
   }
   const { set } = options;

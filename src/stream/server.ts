@@ -6,11 +6,13 @@ import type { ServerNames } from '../values/server-names.ts';
 import type { CoreConf } from './core-conf.ts';
 import type { Content, Handler } from './module.ts';
 import type { Session } from './session.ts';
+import type { StreamTls } from './tls.ts';
 
 export class Server {
   /** The first server_name, for `$server_name`. */
   name = '';
   core!: CoreConf;
+  tls!: StreamTls;
   errorLog!: ErrorLog;
   errorLogConf!: ErrorLogConf;
   /** What each phase before the content runs, in the order of `PHASES`. */
@@ -32,4 +34,6 @@ export interface AddressConf {
   readonly names: ServerNames<Server, Session>;
   readonly fallback: Server;
   readonly proxyProtocol: boolean;
+  /** Clients speak TLS. */
+  readonly ssl: boolean;
 }

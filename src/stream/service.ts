@@ -56,6 +56,7 @@ const addressConf = (build: StreamBuild, address: AddressBuild): AddressConf => 
     names: new ServerNames<Server, Session>(fallback, names, warn),
     fallback,
     proxyProtocol: address.listen.proxyProtocol,
+    ssl: address.listen.ssl,
   };
 };
 

@@ -16,6 +16,7 @@ import {
 } from '../net/proxy-header.ts';
 import { wallClock } from '../net/timers.ts';
 import { errorText } from '../platform/errno.ts';
+import type { TlsConnection } from '../tls/connection.ts';
 import type { Asker, UnderWay } from '../upstream/contract.ts';
 import { validateHost } from '../values/host.ts';
 import type { LimitStatus } from '../values/limit-conn.ts';
@@ -61,6 +62,8 @@ const PROXY_HEADER = 1;
 const PREREAD = 2;
 
 const NO_BYTES = Buffer.alloc(0);
+/** How long a client of TLS may take to read what is sent with the end, ms. */
+const CLOSE_TIMEOUT = 5000;
 
 export class Session implements ConnectionHandler, Link<Session>, Asker, Subject {
   /** Its neighbours among the sessions of the worker. */
@@ -79,6 +82,8 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   proxyProtocol: ProxyProtocol | undefined = undefined;
   /** Who is connected in truth, where another address is taken for the client's. */
   peer: { readonly text: string; readonly port: number } | undefined = undefined;
+  /** The connection, where it speaks TLS, once the handshake has begun. */
+  tls: TlsConnection | undefined = undefined;
   /** When it began, ms since 1970. */
   readonly started: number = wallClock();
   /** 0 until it is over. */
@@ -215,7 +220,7 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     this.status = status;
     this.note(DEBUG, `finalize stream session: ${status}`);
     for (const log of this.server.logs) log(this);
-    this.connection.destroy();
+    this.#close();
     this.#runEndings();
     this.host.gone(this);
   }
@@ -262,6 +267,18 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     if (!endings) return;
     this.#endings = undefined;
     for (const done of endings) done();
+  }
+
+  /** With TLS the client is told that this is the end, where nothing waits before that. */
+  #close(): void {
+    const { connection, tls } = this;
+    if (!tls || tls.queued > 0) {
+      connection.destroy();
+      return;
+    }
+    tls.handler = this;
+    tls.close();
+    if (tls.queued > 0) tls.timer.start(CLOSE_TIMEOUT);
   }
 
   /** Ends it from outside: the worker's time is over. */
@@ -335,6 +352,7 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   }
 
   onTimeout(): void {
+    if (this.over) this.connection.destroy();
     if (this.#reading === PROXY_HEADER) this.log(INFO, 'client timed out (110: Connection timed out)');
     this.finalize(STATUS_OK);
   }

@@ -55,6 +55,7 @@ const OP_NO_TICKET = 2 ** 14;
 const selectAlpn = (out: number, outLength: number, theirsAt: number, length: number): number => {
   if (!party) return TLSEXT_NOACK;
   const { offered: alpn, offeredAt: alpnAt } = party;
+  if (alpn.length === 0) return TLSEXT_NOACK;
   const theirs = copyOf(theirsAt, length);
   for (let at = 0; at < alpn.length; at += 1 + (alpn[at] ?? 0)) {
     const size = alpn[at] ?? 0;

@@ -274,6 +274,12 @@ export abstract class TlsStream extends Connection {
     super.end();
   }
 
+  /** The socket's side alone, as nginx does: what comes is decrypted as before. */
+  override halfClose(): void {
+    this.out.letGo();
+    super.end();
+  }
+
   override close(): void {
     this.shutDown();
     this.out.letGo();

@@ -12,6 +12,7 @@ import { realipModule } from './realip.ts';
 import { returnModule } from './return.ts';
 import { setModule } from './set.ts';
 import { splitClientsModule } from './split-clients.ts';
+import { sslModule } from './ssl.ts';
 import { sslPrereadModule } from './ssl-preread.ts';
 import { upstream } from './upstream.ts';
 import { upstreamBalancing } from './upstream-balancing.ts';
@@ -32,6 +33,7 @@ export const streamModules: readonly AnyStreamModule[] = [
   proxyModule,
   returnModule,
   passModule,
+  sslModule,
   sslPrereadModule,
   logModule,
 ];

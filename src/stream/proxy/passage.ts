@@ -5,7 +5,6 @@ import { connect } from '../../net/connection.ts';
 import { type Lookup, type LookupOwner, lookupError } from '../../net/lookup.ts';
 import { proxyHeaderV1, proxyHeaderV2 } from '../../net/proxy-header-write.ts';
 import { monotonic, Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
-import { errorText } from '../../platform/errno.ts';
 import { connectBound } from '../../upstream/bind.ts';
 import { connectFailure } from '../../upstream/connect-failure.ts';
 import { PEER_FAILED, PEER_OK, type Peer, type PeerGroup, type PeerSource } from '../../upstream/contract.ts';
@@ -295,7 +294,7 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
       if (!connection.blocked) connection.writeAndTell(EMPTY);
     } else if (this.conf.proxy_half_close && !this.#halfClosed) {
       this.#halfClosed = true;
-      connection.end();
+      connection.halfClose();
     }
   }
 
@@ -336,12 +335,12 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
       else this.#next();
       return;
     }
-    if (error) {
-      const level = isClient ? INFO : ERROR;
+    const { trouble } = side;
+    if (trouble) {
+      const { text, level = isClient ? INFO : ERROR, reading } = trouble;
       const name = isClient ? 'client' : 'upstream';
-      const reading = error.syscall === 'read';
       this.session.action = `proxying and ${reading ? 'reading from' : 'sending to'} ${name}`;
-      this.session.log(level, `${reading ? 'recv()' : 'writev()'} failed (${errorText(error)})`);
+      this.session.log(level, text);
       this.session.action = this.#connected ? PASSING_ACTION : CONNECTING_ACTION;
       if (!reading) {
         this.#finalize(STATUS_OK);

@@ -1,6 +1,8 @@
 /** One of the two connections of a proxied session: what has come on it, and how fast it is taken. */
 import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import { Timer, type TimerOwner } from '../../net/timers.ts';
+import { errorText } from '../../platform/errno.ts';
+import { TlsStream } from '../../tls/stream.ts';
 
 /** What a side tells. */
 export interface SideOwner {
@@ -15,6 +17,14 @@ export interface SideOwner {
   onPauseOver(side: Side): void;
   invalid(level: number, message: string): void;
   log(level: number, message: string): void;
+}
+
+/** Why a connection broke. */
+export interface Trouble {
+  readonly text: string;
+  /** undefined: as loud as its side is. */
+  readonly level: number | undefined;
+  readonly reading: boolean;
 }
 
 export class Side implements ConnectionHandler, TimerOwner {
@@ -45,6 +55,20 @@ export class Side implements ConnectionHandler, TimerOwner {
   get busy(): boolean {
     const { connection } = this;
     return connection !== undefined && !connection.closed && connection.queued > 0;
+  }
+
+  /** Why it broke; undefined when it just ended. */
+  get trouble(): Trouble | undefined {
+    const { connection } = this;
+    if (connection instanceof TlsStream && connection.failure) {
+      const { text, level } = connection.failure;
+      return { text, level, reading: !text.startsWith('SSL_write()') };
+    }
+    const error = connection?.error;
+    if (!error) return undefined;
+    const reading = error.syscall === 'read';
+    const text = `${reading ? 'recv()' : 'writev()'} failed (${errorText(error)})`;
+    return { text, level: undefined, reading };
   }
 
   hold(bytes: Buffer): void {
