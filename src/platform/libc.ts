@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import type { KoffiFunc, LibraryHandle } from 'koffi';
 import { bytePath } from './byte-path.ts';
 import { errnoText, errorText } from './errno.ts';
+import { ipv6Text } from './ipv6-text.ts';
 
 type Koffi = typeof import('koffi');
 type Int = (...args: number[]) => number;
@@ -102,6 +103,7 @@ export const check = (call: string, result: number): number => (result < 0 ? fai
 const FAMILY = { unix: 1, ipv4: 2, ipv6: 10 } as const;
 export type Family = keyof typeof FAMILY;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 
@@ -114,6 +116,7 @@ const OPTIONS = {
   SO_KEEPALIVE: [1, 9],
   SO_REUSEPORT: [1, 15],
   SO_ACCEPTCONN: [1, 30],
+  IP_PKTINFO: [0, 8],
   IP_TRANSPARENT: [0, 19],
   IP_BIND_ADDRESS_NO_PORT: [0, 24],
   TCP_NODELAY: [6, 1],
@@ -123,6 +126,7 @@ const OPTIONS = {
   TCP_DEFER_ACCEPT: [6, 9],
   TCP_FASTOPEN: [6, 23],
   IPV6_V6ONLY: [41, 26],
+  IPV6_RECVPKTINFO: [41, 49],
   IPV6_TRANSPARENT: [41, 75],
 } as const;
 export type SocketOption = keyof typeof OPTIONS;
@@ -130,6 +134,10 @@ export type SocketOption = keyof typeof OPTIONS;
 /** A stream socket that does not block and is not inherited unless it is asked for. Throws SystemError. */
 export const streamSocket = (family: Family): number =>
   check('socket()', libc().socket(FAMILY[family], SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+
+/** The same for datagrams. */
+export const datagramSocket = (family: Family): number =>
+  check('socket()', libc().socket(FAMILY[family], SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 
 /** Sets an integer option. Throws SystemError named `setsockopt(NAME)`. */
 export const setOption = (fd: number, option: SocketOption, value: number): void => {
@@ -192,6 +200,12 @@ export const bindSocket = (fd: number, name: SocketName): void => {
   check('bind()', libc().bind(fd, bytes, bytes.length));
 };
 
+/** Gives a datagram socket its peer. Throws SystemError. */
+export const connectSocket = (fd: number, peer: SocketName): void => {
+  const bytes = socketAddress(peer);
+  check('connect()', libc().connect(fd, bytes, bytes.length));
+};
+
 /** Connects a socket to a unix path; false when nobody listens there any more. */
 export const connectsTo = (fd: number, path: string): boolean => {
   const bytes = socketAddress({ family: 'unix', address: path, port: 0 });
@@ -206,24 +220,37 @@ export const listenSocket = (fd: number, backlog: number): void => {
   check('listen()', libc().listen(fd, backlog));
 };
 
-/** The name of a listening stream socket; undefined for anything else, as when a descriptor is not one. */
-export const listeningName = (fd: number): SocketName | undefined => {
-  const bytes = Buffer.alloc(112);
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(bytes.length);
+/** The name of a socket that is listened on. */
+export interface ListeningName extends SocketName {
+  readonly datagram: boolean;
+}
+
+/** The name of a listening socket, or of one for datagrams; undefined for anything else, as when a descriptor is not one. */
+export const listeningName = (fd: number): ListeningName | undefined => {
+  let datagram: boolean;
   try {
-    if (getOption(fd, 'SO_TYPE') !== SOCK_STREAM || getOption(fd, 'SO_ACCEPTCONN') !== 1) return undefined;
+    const type = getOption(fd, 'SO_TYPE');
+    datagram = type === SOCK_DGRAM;
+    if (!datagram && (type !== SOCK_STREAM || getOption(fd, 'SO_ACCEPTCONN') !== 1)) return undefined;
   } catch {
     return undefined;
   }
+  const name = ownName(fd);
+  return name && { ...name, datagram };
+};
+
+/** A socket's own name; undefined for what is none. */
+export const ownName = (fd: number): SocketName | undefined => {
+  const bytes = Buffer.alloc(112);
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(bytes.length);
   if (libc().getsockname(fd, bytes, size) < 0) return undefined;
   const family = bytes.readUInt16LE();
   if (family === FAMILY.ipv4) {
     return { family: 'ipv4', address: bytes.subarray(4, 8).join('.'), port: bytes.readUInt16BE(2) };
   }
   if (family === FAMILY.ipv6) {
-    const groups = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => bytes.readUInt16BE(8 + 2 * i).toString(16));
-    return { family: 'ipv6', address: groups.join(':'), port: bytes.readUInt16BE(2) };
+    return { family: 'ipv6', address: ipv6Text(bytes.subarray(8, 24)), port: bytes.readUInt16BE(2) };
   }
   if (family !== FAMILY.unix) return undefined;
   const end = bytes.indexOf(0, 2);
@@ -256,7 +283,6 @@ export const closeOnExec = (fd: number): void => {
   check('fcntl()', libc().fcntl(fd, F_SETFD, flags | 1));
 };
 
-const SOCK_DGRAM = 2;
 const MSG_NOSIGNAL = 0x4000;
 
 /** A datagram socket with one peer; `fd` is the caller's to close. */

@@ -18,7 +18,9 @@ export interface BoundSocket<T extends Listened> {
 }
 
 const samePort = (a: Listened, b: Listened): boolean =>
-  a.listen.spec.family === b.listen.spec.family && a.listen.spec.port === b.listen.spec.port;
+  a.listen.spec.family === b.listen.spec.family &&
+  a.listen.spec.datagram === b.listen.spec.datagram &&
+  a.listen.spec.port === b.listen.spec.port;
 
 /** A wildcard socket serves the single addresses of its port that ask for none of their own. */
 export const boundSockets = <T extends Listened>(addresses: Iterable<T>): readonly BoundSocket<T>[] => {

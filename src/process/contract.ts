@@ -6,10 +6,12 @@ import { type AnyModule, key, type Place, type Scope } from '../config/contract.
 import type { ErrorLog } from '../log/error-log.ts';
 import type { LogRegistry } from '../log/registry.ts';
 
-/** A socket to listen on, as `listen` describes it. Two specs with the same `key` are one socket. */
+/** A socket to listen on, as `listen` describes it. Two specs with the same `socketId` are one socket. */
 export interface ListenSpec {
-  /** `0.0.0.0:80`, `[::]:80`, `unix:/path`: how nginx prints it, and the identity across reloads. */
+  /** `0.0.0.0:80`, `[::]:80`, `unix:/path`: how nginx prints it. */
   readonly key: string;
+  /** For datagrams (`udp`), not for connections. */
+  readonly datagram: boolean;
   readonly family: 'ipv4' | 'ipv6' | 'unix';
   /** The numeric address without brackets, or the path of a unix socket. */
   readonly address: string;
@@ -29,6 +31,10 @@ export interface ListenSpec {
   readonly place: Place;
 }
 
+/** The identity of a socket, also across reloads. */
+export const socketId = ({ key, datagram }: Pick<ListenSpec, 'key' | 'datagram'>): string =>
+  datagram ? `udp ${key}` : key;
+
 /** What a worker serves, built from one configuration. Building has no side effects; `open` has. */
 export interface Service {
   readonly listens: readonly ListenSpec[];
@@ -39,7 +45,7 @@ export interface Service {
   readonly logFiles?: readonly string[];
   /** What must be made before privileges are dropped (logs, temporary folders, keys). Throws with a reason. */
   prepare(context: WorkerContext): void;
-  /** Begins to accept. `fds`: the listening descriptors by `ListenSpec.key`; with reuseport one a worker. */
+  /** Begins to accept. `fds`: the listening descriptors by `socketId`; with reuseport one a worker. */
   open(fds: ReadonlyMap<string, number>): void;
   /** Graceful: stop accepting, close idle connections, call `done` when the last busy one has finished. */
   drain(done: () => void): void;

@@ -176,8 +176,14 @@ export class SocketOptions {
 }
 
 /** Field by field: two spreads into one object take the slow way, and there are thousands of servers. */
-export const specOf = (address: Address, options: SocketOptions, place: Place): ListenSpec => ({
+export const specOf = (
+  address: Address,
+  options: SocketOptions,
+  place: Place,
+  datagram = false,
+): ListenSpec => ({
   key: address.key,
+  datagram,
   family: address.family,
   address: address.address,
   port: address.port,

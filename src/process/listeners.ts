@@ -4,15 +4,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorLog } from '../log/error-log.ts';
 import { ALERT, EMERG, NOTICE } from '../log/levels.ts';
 import { bytePath } from '../platform/byte-path.ts';
+import { datagramsAvailable } from '../platform/datagrams.ts';
 import { errnoText, errorText } from '../platform/errno.ts';
 import {
   bindSocket,
   closeOnExec,
   connectsTo,
+  datagramSocket,
+  type ListeningName,
   libcAvailable,
   listeningName,
   listenSocket,
-  type SocketName,
   type SocketOption,
   SystemError,
   sameAddress,
@@ -20,7 +22,8 @@ import {
   streamSocket,
 } from '../platform/libc.ts';
 import { boundSocket, closeBound } from '../platform/plain-listener.ts';
-import type { ListenSpec } from './contract.ts';
+import { type ListenSpec, socketId } from './contract.ts';
+import { isWildcard } from './listen-directive.ts';
 
 /** The sockets could not be opened; what failed has been logged. */
 export class ListenFailure extends Error {
@@ -36,7 +39,7 @@ interface Listener {
 /** A descriptor that was open when the program started (`NGINX=6;7;`). */
 export interface Inherited {
   readonly fd: number;
-  readonly name: SocketName;
+  readonly name: ListeningName;
 }
 
 const TRIES = 5;
@@ -53,12 +56,12 @@ export class Listeners {
     readonly opened: readonly { readonly fd: number; readonly spec: ListenSpec }[],
   ) {}
 
-  /** The descriptors that worker number `worker` serves, by `ListenSpec.key`. */
+  /** The descriptors that worker number `worker` serves, by `socketId`. */
   forWorker(worker: number): Map<string, number> {
     const fds = new Map<string, number>();
-    for (const [key, { fds: all }] of this.sockets) {
+    for (const [id, { fds: all }] of this.sockets) {
       const fd = all[worker % all.length];
-      if (fd !== undefined) fds.set(key, fd);
+      if (fd !== undefined) fds.set(id, fd);
     }
     return fds;
   }
@@ -71,9 +74,9 @@ export class Listeners {
   /** Closes what `next` does not keep. */
   closeMissing(next: Listeners, log: ErrorLog): void {
     const kept = new Set(next.all());
-    for (const { spec, fds } of this.sockets.values()) {
+    for (const [id, { spec, fds }] of this.sockets) {
       for (const fd of fds) if (!kept.has(fd)) closeListener(fd, spec, log);
-      if (!next.sockets.has(spec.key)) removePath(spec, log);
+      if (!next.sockets.has(id)) removePath(spec, log);
     }
   }
 
@@ -141,15 +144,19 @@ const configure = (fd: number, spec: ListenSpec, before: ListenSpec | undefined,
     if (keepalive.count !== undefined) tryOption(fd, 'TCP_KEEPCNT', keepalive.count, spec, log);
   }
   if (spec.fastopen !== undefined) tryOption(fd, 'TCP_FASTOPEN', spec.fastopen, spec, log);
+  if (spec.datagram && isWildcard(spec)) {
+    if (spec.family === 'ipv4') tryOption(fd, 'IP_PKTINFO', 1, spec, log);
+    else tryOption(fd, 'IPV6_RECVPKTINFO', 1, spec, log);
+  }
   if (spec.deferred !== (before?.deferred ?? false)) {
     tryOption(fd, 'TCP_DEFER_ACCEPT', spec.deferred ? 1 : 0, spec, log);
   }
 };
 
 /** Nobody answers at this path any more: its process was killed before it could remove it. */
-const isStale = (path: string): boolean => {
+const isStale = (path: string, datagram: boolean): boolean => {
   if (!lstatSync(bytePath(path), { throwIfNoEntry: false })?.isSocket()) return false;
-  const probe = streamSocket('unix');
+  const probe = datagram ? datagramSocket('unix') : streamSocket('unix');
   try {
     return !connectsTo(probe, path);
   } finally {
@@ -162,7 +169,7 @@ const bindAt = (fd: number, spec: ListenSpec, log: ErrorLog): void => {
     bindSocket(fd, spec);
   } catch (error) {
     if (!(error instanceof SystemError) || error.errno !== EADDRINUSE) throw error;
-    if (spec.family !== 'unix' || !isStale(spec.address)) throw error;
+    if (spec.family !== 'unix' || !isStale(spec.address, spec.datagram)) throw error;
     log.write(NOTICE, `removing stale socket "${spec.address}"`);
     unlinkSync(bytePath(spec.address));
     bindSocket(fd, spec);
@@ -171,6 +178,10 @@ const bindAt = (fd: number, spec: ListenSpec, log: ErrorLog): void => {
 
 /** The same, as far as Node alone can make one. */
 const openPlainly = (spec: ListenSpec, log: ErrorLog): number | undefined => {
+  if (spec.datagram) {
+    log.write(EMERG, `datagrams to ${spec.key} cannot be received without the package koffi`);
+    throw new ListenFailure('no datagrams');
+  }
   try {
     const fd = boundSocket(spec);
     if (spec.family === 'unix') chmodSync(bytePath(spec.address), 0o666);
@@ -185,8 +196,8 @@ const openPlainly = (spec: ListenSpec, log: ErrorLog): number | undefined => {
 
 /** A new listening socket; undefined when its address is in use, which has been logged. */
 const openListener = (spec: ListenSpec, log: ErrorLog): number | undefined => {
-  if (!libcAvailable()) return openPlainly(spec, log);
-  const fd = streamSocket(spec.family);
+  if (!libcAvailable() || (spec.datagram && !datagramsAvailable())) return openPlainly(spec, log);
+  const fd = spec.datagram ? datagramSocket(spec.family) : streamSocket(spec.family);
   try {
     setOption(fd, 'SO_REUSEADDR', 1);
     if (spec.reuseport) setOption(fd, 'SO_REUSEPORT', 1);
@@ -194,7 +205,7 @@ const openListener = (spec: ListenSpec, log: ErrorLog): number | undefined => {
     bindAt(fd, spec, log);
     if (spec.family === 'unix') chmodSync(bytePath(spec.address), 0o666);
     configure(fd, spec, undefined, log);
-    listenSocket(fd, spec.backlog);
+    if (!spec.datagram) listenSocket(fd, spec.backlog);
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -216,17 +227,19 @@ const taken = (
   inherited: readonly Inherited[],
   log: ErrorLog,
 ): number[] => {
-  const kept = previous.sockets.get(spec.key);
+  const kept = previous.sockets.get(socketId(spec));
   const fds = kept
     ? [...kept.fds]
-    : inherited.filter(({ name }) => sameAddress(name, spec)).map(({ fd }) => fd);
+    : inherited
+        .filter(({ name }) => name.datagram === spec.datagram && sameAddress(name, spec))
+        .map(({ fd }) => fd);
   if (!libcAvailable()) return fds;
   if (spec.reuseport && kept && !kept.spec.reuseport) {
     for (const fd of fds) tryOption(fd, 'SO_REUSEPORT', 1, spec, log);
   }
   for (const fd of fds) {
     configure(fd, spec, kept?.spec, log);
-    if (spec.backlog !== kept?.spec.backlog) listenSocket(fd, spec.backlog);
+    if (!spec.datagram && spec.backlog !== kept?.spec.backlog) listenSocket(fd, spec.backlog);
   }
   return fds;
 };
@@ -243,13 +256,13 @@ export const openListeners = async (
   inherited: readonly Inherited[],
   log: ErrorLog,
 ): Promise<Listeners> => {
-  const wanted = new Map(specs.map((spec) => [spec.key, spec]));
+  const wanted = new Map(specs.map((spec) => [socketId(spec), spec]));
   const sockets = new Map<string, { spec: ListenSpec; fds: number[] }>();
   const opened: { fd: number; spec: ListenSpec }[] = [];
   try {
     for (const spec of wanted.values()) {
       const count = spec.reuseport && libcAvailable() ? workers : 1;
-      sockets.set(spec.key, { spec, fds: taken(spec, previous, inherited, log).slice(0, count) });
+      sockets.set(socketId(spec), { spec, fds: taken(spec, previous, inherited, log).slice(0, count) });
     }
     for (let tries = TRIES; tries > 0; tries--) {
       let failed = false;

@@ -14,7 +14,7 @@ export interface WorkerStart {
   readonly record: SourceRecord;
   /** Where the shared memory is that the configuration declares. */
   readonly zones: readonly ZoneDescription[];
-  /** Listening descriptors as the worker has them, by `ListenSpec.key`. */
+  /** Listening descriptors as the worker has them, by `socketId`. */
   readonly sockets: readonly (readonly [string, number])[];
   /** The master's process id: names what its workers share. */
   readonly master: number;

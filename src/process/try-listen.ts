@@ -7,7 +7,14 @@ import type { ErrorLog } from '../log/error-log.ts';
 import { EMERG } from '../log/levels.ts';
 import { bytePath } from '../platform/byte-path.ts';
 import { errnoText, errorText } from '../platform/errno.ts';
-import { bindSocket, LibcMissing, SystemError, setOption, streamSocket } from '../platform/libc.ts';
+import {
+  bindSocket,
+  datagramSocket,
+  LibcMissing,
+  SystemError,
+  setOption,
+  streamSocket,
+} from '../platform/libc.ts';
 import type { ListenSpec } from './contract.ts';
 import { isRoot } from './user.ts';
 
@@ -37,8 +44,8 @@ const tryPath = ({ address, key }: ListenSpec, log: ErrorLog): boolean => {
 const tryAddress = (spec: ListenSpec, log: ErrorLog): boolean => {
   let fd: number | undefined;
   try {
-    fd = streamSocket(spec.family);
-    setOption(fd, 'SO_REUSEADDR', 1);
+    fd = spec.datagram ? datagramSocket(spec.family) : streamSocket(spec.family);
+    if (!spec.datagram) setOption(fd, 'SO_REUSEADDR', 1);
     bindSocket(fd, spec);
     return true;
   } catch (error) {

@@ -19,7 +19,7 @@ export interface WorkerEvents {
 export interface WorkerSpawn {
   readonly script: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Listening descriptors of the master, by `ListenSpec.key`. */
+  /** Listening descriptors of the master, by `socketId`. */
   readonly sockets: ReadonlyMap<string, number>;
   /** What the worker's standard error is: the master's own, or a log. */
   readonly stderr: number | 'inherit';

@@ -31,6 +31,7 @@ const serve: Parser<readonly Serve[]> = {
     const unix = address.startsWith('unix:');
     const spec: ListenSpec = {
       key: unix ? address : `127.0.0.1:${address}`,
+      datagram: false,
       family: unix ? 'unix' : 'ipv4',
       address: unix ? address.slice(5) : '127.0.0.1',
       port: unix ? 0 : Number(address),

@@ -24,6 +24,7 @@ const log: ErrorLog = { level: DEBUG, write: (_, message) => lines.push(message)
 
 const specOf = (change: Partial<ListenSpec>): ListenSpec => ({
   key: `${change.address ?? '127.0.0.1'}:${change.port ?? 0}`,
+  datagram: false,
   family: 'ipv4',
   address: '127.0.0.1',
   port: 0,
@@ -112,7 +113,7 @@ describe('listening sockets', () => {
     const [six, unix] = listeners.all().map(listeningName);
     assert.equal(six?.family, 'ipv6');
     assert.ok(six && sameAddress(six, { family: 'ipv6', address: '0:0:0:0:0:0:0:1', port: six.port }));
-    assert.deepEqual(unix, { family: 'unix', address: path, port: 0 });
+    assert.deepEqual(unix, { family: 'unix', address: path, port: 0, datagram: false });
     assert.equal(connectsTo(streamSocket('unix'), path), true);
     listeners.close(log, false);
     assert.equal(connectsTo(streamSocket('unix'), path), true, 'not refused: there is no such file');
