@@ -34,7 +34,7 @@ let scratch = Buffer.allocUnsafeSlow(READ_SIZE);
 
 let numbers = 0;
 /** The next number for `*N` in the logs and `$connection`. */
-const nextNumber = (): number => ++numbers;
+export const nextNumber = (): number => ++numbers;
 
 export class Connection implements TimerOwner, WireOwner {
   handler: ConnectionHandler;

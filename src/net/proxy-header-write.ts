@@ -7,6 +7,8 @@ export interface Ends {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** The client sends datagrams. */
+  readonly datagram?: boolean;
 }
 
 /** Version 1, as text. */
@@ -22,6 +24,7 @@ const VERSION = 0x20;
 const LOCAL = 0;
 const PROXY = 1;
 const STREAM = 1;
+const DATAGRAM = 2;
 const INET = 0x10;
 const INET6 = 0x20;
 const CRC32C = 3;
@@ -61,7 +64,7 @@ export const proxyHeaderV2 = (ends: Ends): Buffer => {
     if (isMapped(source) && isMapped(target)) [source, target] = [source.slice(12), target.slice(12)];
     command = PROXY;
     const v6 = source.length === 16 || target.length === 16;
-    family = (v6 ? INET6 : INET) | STREAM;
+    family = (v6 ? INET6 : INET) | (ends.datagram ? DATAGRAM : STREAM);
     const both = v6 ? [...asV6(source), ...asV6(target)] : [...source, ...target];
     addresses = [...both, ...portBytes(ends.remotePort), ...portBytes(ends.localPort)];
   }

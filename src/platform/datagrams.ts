@@ -24,6 +24,7 @@ export const received: Buffer = Buffer.allocUnsafeSlow(LONGEST);
 /** Where bytes that stand elsewhere are copied to be sent. */
 const scratch = Buffer.allocUnsafeSlow(LONGEST);
 
+const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IPPROTO_IP = 0;
@@ -113,8 +114,10 @@ const outcome = (result: number): number => (result < 0 ? -libc().koffi.errno() 
 
 /** Who a datagram came from, and where it came to: what an answer needs. */
 export interface Correspondent {
-  /** Without an address for unix sockets. */
+  /** '' for unix sockets. */
   readonly address: string;
+  /** Of a unix socket that has one. */
+  readonly path: string;
   readonly port: number;
   /** Ours; '' where the socket has only one. */
   readonly localAddress: string;
@@ -150,11 +153,15 @@ export const correspondentKey = (): string => {
   const { incoming } = datagrams();
   const { block, words } = incoming;
   const length = words[NAME_LENGTH] ?? 0;
-  if (length <= 2 || (block[NAME] === 1 && block[NAME + 2] === 0)) return '';
+  if (length <= 2 || (block[NAME] === AF_UNIX && block[NAME + 2] === 0)) return '';
   const name = block.latin1Slice(NAME, NAME + length);
   const local = localSpan(incoming);
   return local ? name + block.latin1Slice(...local) : name;
 };
+
+/** A unix socket that has no name: nothing can be sent to it. */
+const NAMELESS = Buffer.alloc(16);
+NAMELESS[0] = AF_UNIX;
 
 const addressText = (bytes: Buffer): string => (bytes.length === 4 ? bytes.join('.') : ipv6Text(bytes));
 
@@ -162,13 +169,15 @@ const addressText = (bytes: Buffer): string => (bytes.length === 4 ? bytes.join(
 export const correspondent = (): Correspondent => {
   const { incoming } = datagrams();
   const { block, words } = incoming;
-  const name = Buffer.from(block.subarray(NAME, NAME + (words[NAME_LENGTH] ?? 0)));
-  const family = name.length >= 2 ? name.readUInt16LE() : 0;
+  const length = words[NAME_LENGTH] ?? 0;
+  const name = length > 0 ? Buffer.from(block.subarray(NAME, NAME + length)) : NAMELESS;
+  const family = name.readUInt16LE();
   const span = localSpan(incoming);
   const local = span && block.subarray(...span);
   const isInet = family === AF_INET || family === AF_INET6;
   return {
     address: isInet ? addressText(family === AF_INET ? name.subarray(4, 8) : name.subarray(8, 24)) : '',
+    path: isInet ? '' : (name.latin1Slice(2).split('\0')[0] ?? ''),
     port: isInet ? name.readUInt16BE(2) : 0,
     localAddress: local ? addressText(local) : '',
     name,

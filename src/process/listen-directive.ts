@@ -125,6 +125,8 @@ export class SocketOptions {
   reuseport = false;
   ipv6only = true;
   deferred = false;
+  /** Asked for; there is none. */
+  multipath = false;
   rcvbuf: number | undefined = undefined;
   sndbuf: number | undefined = undefined;
   fastopen: number | undefined = undefined;
@@ -164,6 +166,7 @@ export class SocketOptions {
     } else if (text.startsWith('accept_filter=')) {
       args.warn(`accept filters "${text}" are not supported on this platform, ignored`);
     } else if (text === 'multipath') {
+      this.multipath = true;
       args.warn('multipath is not supported on this platform, ignored');
     } else return false;
     return true;

@@ -2,6 +2,7 @@
 import { type Args, key, type Scope } from '../config/contract.ts';
 import { ERROR } from '../log/levels.ts';
 import type { Resolver } from '../net/resolver.ts';
+import { socketId } from '../process/contract.ts';
 import { ListenProtocols } from '../process/listen-protocols.ts';
 import type { UpstreamGroups } from '../upstream/registry.ts';
 import type { ServerName } from '../values/server-names.ts';
@@ -49,9 +50,10 @@ export class StreamBuild extends Values<Session> {
   addListen(args: Args, server: ServerBuild, listen: Listen): void {
     server.listens.push(listen);
     const { key: address } = listen.spec;
-    const known = this.addresses.get(address);
+    const id = socketId(listen.spec);
+    const known = this.addresses.get(id);
     if (!known) {
-      this.addresses.set(address, {
+      this.addresses.set(id, {
         listen,
         servers: [server],
         fallback: server,

@@ -20,7 +20,6 @@ export interface Listen {
   readonly bind: boolean;
   readonly wildcard: boolean;
   readonly ssl: boolean;
-  readonly udp: boolean;
   readonly proxyProtocol: boolean;
 }
 
@@ -29,6 +28,7 @@ const incompatible = (options: SocketOptions, backlog: boolean, ssl: boolean, pr
   if (options.fastopen !== undefined) return 'fastopen';
   if (backlog) return 'backlog';
   if (options.deferred) return 'deferred';
+  if (options.multipath) return 'multipath';
   if (ssl) return 'ssl';
   if (options.keepalive !== undefined) return 'so_keepalive';
   return proxy ? 'proxy_protocol' : '';
@@ -54,18 +54,14 @@ export const parseListen = (args: Args, lookup: Lookup): readonly Listen[] => {
   }
   const wrong = udp ? incompatible(options, backlog, ssl, proxyProtocol) : '';
   if (wrong !== '') args.failDirective(`"${wrong}" parameter is incompatible with "udp"`);
-  for (const [asked, name] of [[udp, 'udp']] as const) {
-    if (asked) args.fail(`"${name}" parameter of "listen" is known but not supported by sluice yet`);
-  }
   const { set } = options;
   return found.map((address) => ({
-    spec: specOf(address, options, args.place),
+    spec: specOf(address, options, args.place, udp),
     isDefault,
     set,
     bind: set,
     wildcard: isWildcard(address),
     ssl,
-    udp,
     proxyProtocol,
   }));
 };

@@ -7,14 +7,17 @@ import { ALERT, CRIT, INFO } from '../log/levels.ts';
 import type { LogRegistry } from '../log/registry.ts';
 import { acceptOn, undelayed } from '../net/acceptor.ts';
 import { Chain } from '../net/chain.ts';
-import { accepted, localAddressOf, type StreamHandle } from '../net/connection.ts';
+import { accepted, Connection, localAddressOf, nextNumber, type StreamHandle } from '../net/connection.ts';
+import { canWait } from '../net/datagram-socket.ts';
 import { type Endpoint, listensAt, type Reachable, type Taker } from '../net/passed.ts';
 import { boundSockets } from '../process/bound-sockets.ts';
-import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
+import { type ListenSpec, type Service, socketId, type WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
 import { eventsKey } from '../process/events-module.ts';
 import { isServerName, type ServerName, ServerNames } from '../values/server-names.ts';
 import type { AddressBuild, StreamBuild } from './build.ts';
+import type { DatagramClient } from './datagram-client.ts';
+import { DatagramListener } from './datagram-listener.ts';
 import type { AnyStreamModule } from './module.ts';
 import type { AddressConf, Server } from './server.ts';
 import { Session, type SessionHost } from './session.ts';
@@ -81,6 +84,7 @@ export class StreamService implements Service, SessionHost, Reachable {
   log!: ErrorLog;
   readonly #sockets: readonly Socket[];
   readonly #servers: net.Server[] = [];
+  readonly #datagrams: DatagramListener[] = [];
   readonly #sessions = new Chain<Session>();
   readonly #debug: DebugConnections | undefined;
   #connections = 0;
@@ -119,8 +123,12 @@ export class StreamService implements Service, SessionHost, Reachable {
 
   open(fds: ReadonlyMap<string, number>): void {
     for (const socket of this.#sockets) {
-      const fd = fds.get(socket.spec.key);
-      if (fd === undefined) throw new Error(`no descriptor for ${socket.spec.key}`);
+      const fd = fds.get(socketId(socket.spec));
+      if (fd === undefined) throw new Error(`no descriptor for ${socketId(socket.spec)}`);
+      if (socket.spec.datagram) {
+        this.#receive(socket, fd);
+        continue;
+      }
       socket.delays = !undelayed(fd);
       const server = acceptOn(
         fd,
@@ -133,8 +141,7 @@ export class StreamService implements Service, SessionHost, Reachable {
   }
 
   #accept(socket: Socket, handle: StreamHandle): void {
-    if (this.#sessions.size >= this.#connections) {
-      this.log.write(ALERT, `${this.#connections} worker_connections are not enough`);
+    if (!this.#hasRoom()) {
       handle.close();
       return;
     }
@@ -142,11 +149,37 @@ export class StreamService implements Service, SessionHost, Reachable {
     session.start(accepted(handle, session, socket.delays));
   }
 
-  /** A new session on a socket, by the address that its client has connected to. */
+  /** False has been logged. */
+  #hasRoom(): boolean {
+    if (this.#sessions.size < this.#connections) return true;
+    this.log.write(ALERT, `${this.#connections} worker_connections are not enough`);
+    return false;
+  }
+
+  /** A new session on a socket, by the address that its client has sent to. */
   #sessionOn(socket: Socket, local: string): Session {
     const session = new Session(this, socket.byAddress.get(local) ?? socket.fallback, socket.spec.key);
     this.#sessions.add(session);
     return session;
+  }
+
+  /** Begins to receive datagrams on a descriptor. */
+  #receive(socket: Socket, fd: number): void {
+    const { spec } = socket;
+    if (!canWait) {
+      this.log.write(ALERT, `datagrams to ${spec.key} cannot be received: Node gives no handles`);
+      return;
+    }
+    const begin = (client: DatagramClient, bytes: Buffer): void => {
+      const session = this.#sessionOn(socket, client.ends.localAddress ?? '');
+      session.startWith(client, new Connection(client, session, nextNumber()), bytes);
+    };
+    const host = { log: this.log, hasRoom: () => this.#hasRoom(), begin };
+    this.#datagrams.push(new DatagramListener(fd, spec, host));
+  }
+
+  get draining(): boolean {
+    return this.#draining;
   }
 
   takerFor(to: Endpoint): Taker | undefined {
@@ -158,7 +191,7 @@ export class StreamService implements Service, SessionHost, Reachable {
   }
 
   takerAt(to: Endpoint): Taker | undefined {
-    const socket = this.#sockets.find(({ spec }) => listensAt(spec, to));
+    const socket = this.#sockets.find(({ spec }) => !spec.datagram && listensAt(spec, to));
     return (
       socket &&
       ((passed) => {
@@ -183,13 +216,18 @@ export class StreamService implements Service, SessionHost, Reachable {
   drain(done: () => void): void {
     this.#draining = true;
     this.#drained = done;
-    for (const server of this.#servers) server.close();
+    this.#stopListening();
     this.build.upstreams.drain();
     if (this.#sessions.size === 0) this.#done();
   }
 
-  close(): void {
+  #stopListening(): void {
     for (const server of this.#servers) server.close();
+    for (const listener of this.#datagrams) listener.close();
+  }
+
+  close(): void {
+    this.#stopListening();
     for (const session of [...this.#sessions]) {
       if (this.#draining) session.log(INFO, 'shutdown timeout');
       session.abort();

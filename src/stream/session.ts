@@ -1,6 +1,6 @@
 /** One client's connection and what is done with it: nginx's session. */
 import type { ErrorLog } from '../log/error-log.ts';
-import { DEBUG, ERROR, INFO } from '../log/levels.ts';
+import { ALERT, DEBUG, ERROR, INFO } from '../log/levels.ts';
 import type { Link } from '../net/chain.ts';
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
 import type { EndName } from '../net/handle.ts';
@@ -15,12 +15,14 @@ import {
   whyInvalid,
 } from '../net/proxy-header.ts';
 import { wallClock } from '../net/timers.ts';
-import { errorText } from '../platform/errno.ts';
+import { EAGAIN } from '../platform/datagrams.ts';
+import { errnoText, errorText } from '../platform/errno.ts';
 import type { TlsConnection } from '../tls/connection.ts';
 import type { Asker, UnderWay } from '../upstream/contract.ts';
 import { validateHost } from '../values/host.ts';
 import type { LimitStatus } from '../values/limit-conn.ts';
 import type { Subject } from '../values/variables.ts';
+import { type DatagramClient, sendFailureLevel } from './datagram-client.ts';
 import { runPhases } from './phases.ts';
 import type { AddressConf, Server } from './server.ts';
 import { BAD_REQUEST, STATUS_OK } from './verdict.ts';
@@ -31,6 +33,8 @@ export interface SessionHost {
   readonly slots: number;
   /** The log for a client that `debug_connection` names. */
   debugLog(session: Session): ErrorLog | undefined;
+  /** The worker is on its way out: the sockets that datagrams come to are closed already. */
+  readonly draining: boolean;
   /** Who takes connections to that address; undefined where nobody of this process listens. */
   takerFor(to: Endpoint): Taker | undefined;
   /** The session is over, its connection closed or handed on. */
@@ -71,6 +75,8 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
   after: Session | undefined = undefined;
   /** Replaced where TLS stands between. */
   connection!: Connection;
+  /** The client sends datagrams. */
+  datagrams: DatagramClient | undefined = undefined;
   /** The server whose configuration holds: the address's default, or the one that TLS was asked for. */
   server: Server;
   readonly values: (string | null | undefined)[];
@@ -125,7 +131,7 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
 
   /** The client's address in messages and `$remote_addr`. */
   get clientText(): string {
-    return this.unix ? 'unix:' : this.remoteAddress;
+    return this.unix ? `unix:${this.datagrams?.ends.path ?? ''}` : this.remoteAddress;
   }
 
   /** Its own end, for variables and PROXY headers. */
@@ -162,9 +168,7 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
       this.host.gone(this);
       return;
     }
-    this.debugLog = this.host.debugLog(this);
-    const text = address.includes(':') ? `[${address}]:${port}` : this.unix ? 'unix:' : `${address}:${port}`;
-    this.note(INFO, `client ${text} connected to ${this.listening}`);
+    this.#introduce();
     if (!this.address.proxyProtocol) {
       runPhases(this);
       return;
@@ -187,6 +191,44 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     const host = name === '' ? undefined : validateHost(name)?.host;
     const found = host === undefined ? undefined : this.address.names.findNamed(host, this);
     if (found) this.server = found;
+  }
+
+  /** Begins with the first datagram of a client. */
+  startWith(client: DatagramClient, connection: Connection, bytes: Buffer): void {
+    this.datagrams = client;
+    this.connection = connection;
+    const { address = '', port = 0 } = client.peerName();
+    this.remoteAddress = address;
+    this.remotePort = port;
+    this.unix = address === '';
+    this.peeked = bytes;
+    this.received = bytes.length;
+    this.#introduce();
+    runPhases(this);
+  }
+
+  #introduce(): void {
+    this.debugLog = this.host.debugLog(this);
+    const { clientText: address, remotePort: port } = this;
+    const text = this.unix ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    this.note(INFO, `${this.#kind}client ${text} connected to ${this.listening}`);
+  }
+
+  /** What stands before `client` in the log. */
+  get #kind(): string {
+    return this.datagrams ? 'udp ' : '';
+  }
+
+  /** Sends the client a datagram. False: it can't be sent, which has been logged. */
+  tell(bytes: Uint8Array): boolean {
+    const sent = this.datagrams?.send(bytes) ?? 0;
+    if (sent >= 0) {
+      this.connection.sent += sent;
+      return true;
+    }
+    if (sent === -EAGAIN) this.log(ALERT, 'shared connection is busy');
+    else this.log(sendFailureLevel(-sent, INFO), `sendmsg() failed (${errnoText(sent)})`);
+    return false;
   }
 
   /** Runs the handler that answered AGAIN once more, or goes on behind one that answered DONE and moved `handler` on. */
@@ -299,7 +341,7 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     const log = this.errorLog;
     if (log.level < level) return;
     const action = this.action === '' ? '' : ` while ${this.action}`;
-    const who = `, client: ${this.clientText}, server: ${this.listening}${this.upstream?.describe() ?? ''}`;
+    const who = `, ${this.#kind}client: ${this.clientText}, server: ${this.listening}${this.upstream?.describe() ?? ''}`;
     log.write(level, message + action + who, this.connection.number);
   }
 

@@ -11,7 +11,7 @@ import { SystemError } from '../platform/libc.ts';
 import { transparentSocket } from '../platform/transparent-socket.ts';
 import { parseAddress } from './address.ts';
 
-interface Local {
+export interface Local {
   readonly host: string;
   readonly port: number;
 }
@@ -23,7 +23,7 @@ export interface BindLog {
 }
 
 /** The local address that `text` means; undefined where it means none, which is logged. */
-const localAddress = (log: BindLog, text: string): Local | undefined => {
+export const localAddress = (log: BindLog, text: string): Local | undefined => {
   const v6 = text.includes(':') && !text.startsWith('[') && text.indexOf(':') !== text.lastIndexOf(':');
   try {
     const { host, port, kind } = parseAddress(v6 ? `[${text}]` : text, 0);

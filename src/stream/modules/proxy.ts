@@ -7,6 +7,7 @@ import { NameGroup } from '../../upstream/name-group.ts';
 import type { UpstreamGroups } from '../../upstream/registry.ts';
 import { streamModule } from '../module.ts';
 import { type ProxyConf, proxyRows } from '../proxy/conf.ts';
+import { DatagramPassage } from '../proxy/datagram-passage.ts';
 import { Passage } from '../proxy/passage.ts';
 import type { Session } from '../session.ts';
 
@@ -38,7 +39,9 @@ const groupOf = (
 const begin = (session: Session, conf: ProxyConf, upstreams: UpstreamGroups<Session>): void => {
   const { proxy_pass: pass } = conf;
   if (!pass) return;
-  const passage = new Passage(session, conf);
+  const passage = session.datagrams
+    ? new DatagramPassage(session, session.datagrams, conf)
+    : new Passage(session, conf);
   session.upstream = passage;
   const group = 'group' in pass ? pass.group : groupOf(session, upstreams, pass.text(session));
   if (group) passage.start(group);

@@ -47,6 +47,11 @@ class Sending implements ConnectionHandler {
 const send = (session: Session, value: string): void => {
   const { connection } = session;
   session.action = 'returning text';
+  if (session.datagrams) {
+    const told = value === '' || session.tell(Buffer.from(value, 'latin1'));
+    session.finalize(told ? STATUS_OK : INTERNAL_ERROR);
+    return;
+  }
   if (value !== '') connection.writeBytes(Buffer.from(value, 'latin1'));
   if (connection.queued === 0) {
     session.finalize(STATUS_OK);

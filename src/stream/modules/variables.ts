@@ -16,8 +16,8 @@ export const asSeconds = (ms: number): string => (Math.trunc(ms) / 1000).toFixed
 /** A port as variables show it; '' for none. */
 export const portText = (value: number): string => (value > 0 && value < 65536 ? `${value}` : '');
 
-const binaryAddress = ({ unix, remoteAddress }: Session): Value => {
-  if (unix) return 'unix:';
+const binaryAddress = ({ unix, remoteAddress, clientText }: Session): Value => {
+  if (unix) return clientText;
   const bytes = addressBytes(remoteAddress);
   return bytes ? String.fromCharCode(...bytes) : '';
 };
@@ -64,7 +64,7 @@ const variables: StreamVariables = {
   msec: { get: () => asSeconds(wallClock()) },
   time_iso8601: { get: () => isoTime(wallClock()) },
   time_local: { get: () => localTime(wallClock()) },
-  protocol: { get: () => 'TCP' },
+  protocol: { get: ({ datagrams }) => (datagrams ? 'UDP' : 'TCP') },
 };
 
 export const coreVariables = streamModule({ name: 'stream_core', directives: {}, variables });

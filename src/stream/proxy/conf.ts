@@ -18,6 +18,9 @@ import type { Session } from '../session.ts';
 
 const WHERE = { in: ['stream', 'stream-server'] satisfies readonly Context[] } as const;
 
+/** `proxy_responses` where nothing is said of it. */
+export const UNLIMITED: number = 2 ** 31 - 1;
+
 /** A `proxy_pass`: a group known at load, or what variables make at each session. */
 export type Pass = GroupRef<Session> | Template<Session>;
 
@@ -74,6 +77,8 @@ export const proxyRows = defineModule({
     }),
     proxy_upload_rate: directive(rate, { ...WHERE, initial: undefined }),
     proxy_download_rate: directive(rate, { ...WHERE, initial: undefined }),
+    proxy_requests: directive(num(), { ...WHERE, initial: 0 }),
+    proxy_responses: directive(num(), { ...WHERE, initial: UNLIMITED }),
     proxy_next_upstream: directive(flag, { ...WHERE, initial: true }),
     proxy_next_upstream_tries: directive(num(), { ...WHERE, initial: 0 }),
     proxy_next_upstream_timeout: directive(msec, { ...WHERE, initial: 0 }),

@@ -20,7 +20,7 @@ const CONNECTING_ACTION = 'connecting to upstream';
 const PASSING_ACTION = 'proxying connection';
 
 /** One attempt at one peer. */
-class Attempt implements SessionAttempt {
+export class Attempt implements SessionAttempt {
   peer = '';
   connectTime = -1;
   firstByteTime = -1;
@@ -35,7 +35,7 @@ class Attempt implements SessionAttempt {
 }
 
 /** `127.0.0.1:80`, `[::1]:80`, `unix:`. */
-const endText = ({ address = '', port = 0 }: { address?: string; port?: number }): string => {
+export const endText = ({ address = '', port = 0 }: { address?: string; port?: number }): string => {
   if (address === '') return 'unix:';
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 };
