@@ -211,6 +211,7 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     this.debugLog = this.host.debugLog(this);
     const { clientText: address, remotePort: port } = this;
     const text = this.unix ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    this.note(DEBUG, `begin stream session on ${this.listening}`);
     this.note(INFO, `${this.#kind}client ${text} connected to ${this.listening}`);
   }
 
