@@ -151,6 +151,7 @@ export const internalRedirect = (request: Request, uri: string, args: string): V
   request.location = request.server.location;
   request.internal = true;
   request.validTarget = false;
+  request.validLocation = true;
   request.phase = SERVER_REWRITE;
   request.handler = 0;
   request.withoutHandler = false;

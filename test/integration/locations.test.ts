@@ -1,5 +1,6 @@
 /** Which server and which location take a request, and what rewrite makes of it. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { Subject } from '../kit/proxy.ts';
 import { startProxy } from '../kit/proxy.ts';
@@ -12,6 +13,7 @@ const server = (names: string, text: string, listen = '127.0.0.1:%port%'): strin
   `server { listen ${listen}; server_name ${names}; location / { return 200 "${text}"; } }`;
 
 before(async () => {
+  writeFileSync(`${rig.dir}/missing.html`, 'the missing page');
   proxy = await startProxy(rig, {
     http: `
       ${server('first', 'first')}
@@ -93,6 +95,8 @@ before(async () => {
         location @teapot { return 200 "teapot $uri"; }
         location /421 { return 421; }
         location = /own { return 202 own; }
+        location /broken { rewrite ^ /other break; root /no-such-folder; error_page 404 /pages/missing.html; }
+        location /pages/ { alias %dir%/; }
         location /direct { internal; return 200 no; }
       }`,
   });
@@ -216,6 +220,7 @@ describe('error_page', () => {
     ['/405', '307 http://other.example/moved'],
     ['/418', '200 teapot /418'],
     ['/421', '202 own'],
+    ['/broken', '404 the missing page'],
     ['/direct', '404 own 404 page /404.html /direct'],
   ];
   for (const [target, expected] of cases) {
