@@ -1,9 +1,10 @@
 /** UDP in `stream` and the processes: several workers, reloads, the way out, floods of new clients. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { children } from '../kit/processes.ts';
-import { type ProxyOptions, type Subject, startProxy } from '../kit/proxy.ts';
+import { IS_NGINX, type ProxyOptions, type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
 import { Udp } from '../kit/udp.ts';
 import { until } from '../kit/wait.ts';
@@ -78,6 +79,32 @@ describe('udp', () => {
     await proxy.logged(/\[info\] \d+#\d+: \*\d+ disconnected on shutdown\n/);
     await until(() => workers(proxy) === 1, 'the old worker is gone');
     assert.deepEqual(held.came, []);
+  });
+
+  const daemon = IS_NGINX && 'nginx is only upgraded as a daemon';
+  test('a new program takes the sockets over at USR2, each for its protocol', { skip: daemon }, async () => {
+    const both = 'listen 127.0.0.1:%port% udp; listen 127.0.0.1:%port%;';
+    const proxy = await startProxy(rig, conf(`server { ${both} return '$protocol $pid'; }`));
+    const one = await Udp.client(rig, proxy.port());
+    const before = await one.ask('x');
+    const old = proxy.pid;
+    proxy.signal('SIGUSR2');
+    const pidFile = join(proxy.dir, 'nginx.pid');
+    const master = (): number => (existsSync(pidFile) ? Number(readFileSync(pidFile, 'latin1')) : 0);
+    await until(() => master() > 0 && master() !== old && children(master()).length > 0, 'a new program');
+    await proxy.stop();
+    try {
+      const after = await one.ask('x');
+      assert.match(after, /^UDP \d+$/);
+      assert.notEqual(after, before);
+      const wire = await proxy.connect();
+      assert.equal(await wire.readToEnd(), after.replace('UDP', 'TCP'));
+      wire.close();
+    } finally {
+      const added = master();
+      process.kill(added, 'SIGTERM');
+      await until(() => !existsSync(`/proc/${added}`), 'the new program is gone');
+    }
   });
 
   test('worker_shutdown_timeout ends sessions', async () => {

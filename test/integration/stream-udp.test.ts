@@ -1,11 +1,12 @@
 /** UDP in `stream`: sessions of datagrams over real sockets, what they are told, and what is logged of them. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startNameServer, type TestNameServer } from '../kit/name-server.ts';
 import { freePorts } from '../kit/ports.ts';
-import { type Subject, startProxy } from '../kit/proxy.ts';
+import { BINARY, type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
 import { streamConf } from '../kit/stream.ts';
 import { type Datagram, Udp } from '../kit/udp.ts';
@@ -272,4 +273,23 @@ describe('listen', () => {
     (await client('empty')).send('abc');
     assert.equal(await logged(before), '500|3|0|-|-|-|UDP');
   });
+
+  for (const [word, name] of [
+    ['fastopen=5', 'fastopen'],
+    ['backlog=5', 'backlog'],
+    ['deferred', 'deferred'],
+    ['multipath', 'multipath'],
+    ['ssl', 'ssl'],
+    ['so_keepalive=off', 'so_keepalive'],
+    ['proxy_protocol', 'proxy_protocol'],
+    ['ssl backlog=5', 'backlog'],
+  ] as const) {
+    test(`${word} is not for datagrams`, () => {
+      const conf = join(rig.dir, 'words.conf');
+      writeFileSync(conf, `events { } stream { server { listen 127.0.0.1:9 udp ${word}; return x; } }`);
+      const { stderr } = spawnSync(BINARY, ['-t', '-p', rig.dir, '-c', conf], { encoding: 'latin1' });
+      const line = `"listen" directive "${name}" parameter is incompatible with "udp" in ${conf}:1`;
+      assert.ok(stderr.includes(`nginx: [emerg] ${line}\n`), stderr);
+    });
+  }
 });

@@ -4,7 +4,7 @@ import { ALERT, CRIT, ERROR, INFO } from '../../log/levels.ts';
 import type { Readable } from '../../net/datagram-socket.ts';
 import { type Lookup, type LookupOwner, lookupError } from '../../net/lookup.ts';
 import { proxyHeaderV1, proxyHeaderV2 } from '../../net/proxy-header-write.ts';
-import { monotonic, Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
+import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
 import { EAGAIN, EINTR, received } from '../../platform/datagrams.ts';
 import { errnoText } from '../../platform/errno.ts';
 import { SystemError } from '../../platform/libc.ts';
@@ -17,6 +17,8 @@ import type { Session, SessionUpstream } from '../session.ts';
 import { BAD_GATEWAY, INTERNAL_ERROR, STATUS_OK } from '../verdict.ts';
 import { type ProxyConf, UNLIMITED } from './conf.ts';
 import { DatagramPeer, type Source } from './datagram-peer.ts';
+import { DatagramQueue } from './datagram-queue.ts';
+import { Pace } from './pace.ts';
 import { Attempt, endText } from './passage.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -36,15 +38,11 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   #responses = 0;
   /** Bytes of the peer. */
   #received = 0;
-  #uploadRate = 0;
-  #downloadRate = 0;
   /** The session's silence. */
   readonly #timer: Timer = new Timer(this);
-  /** While they run, a rate keeps that side from being heard. */
-  readonly #clientPause: Timer = new Timer(this);
-  readonly #peerPause: Timer = new Timer(this);
+  readonly #clientPace: Pace = new Pace(this);
+  readonly #peerPace: Pace = new Pace(this);
   readonly #peerRetry: Timer = new Timer(this);
-  readonly #startSecond: number = Math.floor(wallClock() / 1000);
   #group: PeerGroup<Session> | undefined = undefined;
   #source: PeerSource | undefined = undefined;
   /** The peer of the present attempt, until it is released. */
@@ -53,9 +51,7 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   #lookup: Lookup | undefined = undefined;
   #begun = 0;
   #attemptBegun = 0;
-  /** What the peer has to wait for: it is not known yet, or the system had no room. */
-  #waiting: Buffer[] = [];
-  #waitingLength = 0;
+  readonly #waiting: DatagramQueue = new DatagramQueue();
   #over = false;
 
   constructor(
@@ -157,8 +153,7 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   #next(): void {
     const { conf } = this;
     this.#release(PEER_FAILED);
-    this.#waiting = [];
-    this.#waitingLength = 0;
+    this.#waiting.clear();
     const late =
       conf.proxy_next_upstream_timeout > 0 && monotonic() - this.#begun >= conf.proxy_next_upstream_timeout;
     if (!this.#source || this.#source.tries === 0 || !conf.proxy_next_upstream || late)
@@ -179,14 +174,13 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
     }
     attempt.connectTime = monotonic() - this.#attemptBegun;
     if (this.#chosen) this.#source?.onConnect?.(this.#chosen);
-    this.#uploadRate = this.#rate(conf.proxy_upload_rate);
-    this.#downloadRate = this.#rate(conf.proxy_download_rate);
+    this.#clientPace.rate = this.#rate(conf.proxy_upload_rate);
+    this.#peerPace.rate = this.#rate(conf.proxy_download_rate);
     peer.start();
     const first = this.#greeting(session.peeked);
     session.peeked = EMPTY;
     if (this.#disconnected()) return;
-    this.#waiting.unshift(first);
-    this.#waitingLength += first.length;
+    this.#waiting.addFirst(first);
     if (this.#flush()) this.#settle();
   }
 
@@ -209,12 +203,12 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   // ---- datagrams
 
   onDatagram(bytes: Buffer): void {
-    if (this.#over || this.#clientPause.running || this.#disconnected()) return;
+    if (this.#over || this.#clientPace.paused || this.#disconnected()) return;
     const { session, conf } = this;
-    const room = conf.proxy_buffer_size - this.#waitingLength;
-    if (room > 0 && this.#allowed(this.#uploadRate, session.received, this.#clientPause)) {
+    const room = this.#waiting.room(conf.proxy_buffer_size);
+    if (room > 0 && this.#clientPace.allows(session.received)) {
       const piece = bytes.length > room ? bytes.subarray(0, room) : bytes;
-      this.#pause(this.#uploadRate, piece.length, this.#clientPause);
+      this.#clientPace.took(piece.length);
       this.#requests++;
       session.received += piece.length;
       if (!this.#toPeer(piece)) return;
@@ -226,8 +220,8 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
     const { conf, session } = this;
     const peer = this.#peer;
     if (this.#over || !peer || this.#disconnected()) return;
-    for (let left = BATCH; left > 0 && !this.#peerPause.running; left--) {
-      if (!this.#allowed(this.#downloadRate, this.#received, this.#peerPause)) break;
+    for (let left = BATCH; left > 0 && !this.#peerPace.paused; left--) {
+      if (!this.#peerPace.allows(this.#received)) break;
       session.action = 'proxying and reading from upstream';
       const length = peer.receive(conf.proxy_buffer_size);
       if (length === -EAGAIN || length === -EINTR) break;
@@ -244,14 +238,14 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
         return;
       }
     }
-    if (this.#peerPause.running) peer.stop();
+    if (this.#peerPace.paused) peer.stop();
     this.#settle();
   }
 
   /** So many bytes have come from the peer, or an error, which counts as an answer too. */
   #came(length: number): void {
     const { attempt } = this;
-    this.#pause(this.#downloadRate, length, this.#peerPause);
+    this.#peerPace.took(length);
     if (attempt.firstByteTime < 0) {
       attempt.firstByteTime = monotonic() - this.#attemptBegun;
       if (this.#chosen) this.#source?.onHead(this.#chosen);
@@ -260,28 +254,13 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
     this.#received += length;
   }
 
-  /** Whether a rate lets the next datagram pass; where it does not, a pause has begun. */
-  #allowed(rate: number, passed: number, pause: Timer): boolean {
-    if (rate === 0) return true;
-    const limit = rate * (Math.floor(wallClock() / 1000) - this.#startSecond + 1) - passed;
-    if (limit > 0) return true;
-    pause.start(Math.floor((-limit * 1000) / rate) + 1);
-    return false;
-  }
-
-  #pause(rate: number, length: number, pause: Timer): void {
-    const ms = rate > 0 ? Math.floor((length * 1000) / rate) : 0;
-    if (ms > 0) pause.start(ms);
-  }
-
   /** Sends a datagram on, which is only there during the call, or lets it wait. False: that ended the session. */
   #toPeer(bytes: Buffer): boolean {
-    if (this.#peer && this.#waiting.length === 0) {
+    if (this.#peer && this.#waiting.size === 0) {
       const sent = this.#send(this.#peer, bytes);
       if (sent !== -EAGAIN) return sent >= 0;
     }
-    this.#waiting.push(Buffer.from(bytes));
-    this.#waitingLength += bytes.length;
+    this.#waiting.add(Buffer.from(bytes));
     return true;
   }
 
@@ -289,15 +268,22 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   #flush(): boolean {
     const peer = this.#peer;
     while (peer && !this.#over) {
-      const [first] = this.#waiting;
+      const { first } = this.#waiting;
       if (!first) break;
       const sent = this.#send(peer, first);
       if (sent === -EAGAIN) break;
       if (sent < 0) return false;
-      this.#waiting.shift();
-      this.#waitingLength -= first.length;
+      this.#waiting.removeFirst();
     }
     return !this.#over;
+  }
+
+  /** The system may have room by now; where it has not, that is no sign of life. */
+  #retry(): void {
+    const before = this.#waiting.size;
+    if (this.#disconnected() || !this.#flush()) return;
+    if (this.#waiting.size < before) this.#settle();
+    else this.#peerRetry.start(AGAIN_MS);
   }
 
   #send(peer: DatagramPeer, bytes: Buffer): number {
@@ -327,17 +313,17 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   #settle(): void {
     this.session.action = 'proxying connection';
     if (this.#complete()) {
-      this.session.note(INFO, `udp done${this.#packets()}`);
+      this.#sum('done');
       this.#finalize(STATUS_OK);
       return;
     }
     if (!this.#peer) return;
-    if (this.#waiting.length > 0) this.#peerRetry.start(AGAIN_MS);
+    if (this.#waiting.size > 0) this.#peerRetry.start(AGAIN_MS);
     this.#renew();
   }
 
   #renew(): void {
-    if (this.#clientPause.running || this.#peerPause.running) this.#timer.stop();
+    if (this.#clientPace.paused || this.#peerPace.paused) this.#timer.stop();
     else this.#timer.start(this.conf.proxy_timeout);
   }
 
@@ -348,7 +334,7 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
       if (this.#requests < requests) return false;
       this.client.forget();
     }
-    return this.#answered() && !this.#unlimited && this.#peer !== undefined && this.#waiting.length === 0;
+    return this.#answered() && !this.#unlimited && this.#peer !== undefined && this.#waiting.size === 0;
   }
 
   get #unlimited(): boolean {
@@ -363,17 +349,17 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
     if (this.#over) return;
     if (timer === this.#timer) this.#silent();
     else if (timer === this.#peerRetry) {
-      if (!this.#disconnected() && this.#flush()) this.#settle();
+      this.#retry();
     } else {
-      if (timer === this.#peerPause) this.#peer?.start();
-      if (this.#peer && !this.#clientPause.running && !this.#peerPause.running) this.#renew();
+      if (timer === this.#peerPace.pause) this.#peer?.start();
+      if (this.#peer && !this.#clientPace.paused && !this.#peerPace.paused) this.#renew();
     }
   }
 
   /** Nothing has passed for `proxy_timeout`: an orderly end, unless answers are missing. */
   #silent(): void {
     if (this.#answered()) {
-      this.session.note(INFO, `udp timed out${this.#packets()}`);
+      this.#sum('timed out');
       this.#finalize(STATUS_OK);
       return;
     }
@@ -401,7 +387,8 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
     const peer = this.#peer;
     this.#lookup?.cancel();
     this.#lookup = undefined;
-    for (const timer of [this.#timer, this.#clientPause, this.#peerPause, this.#peerRetry]) timer.remove();
+    for (const timer of [this.#timer, this.#clientPace.pause, this.#peerPace.pause, this.#peerRetry])
+      timer.remove();
     if (attempt.responseTime < 0) attempt.responseTime = monotonic() - this.#attemptBegun;
     if (peer) {
       attempt.received = this.#received;
@@ -427,8 +414,12 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
     return (peer === '' ? '' : `, upstream: "${peer}"`) + this.#bytes();
   }
 
-  #packets(): string {
-    return `, packets from/to client:${this.#requests}/${this.#responses}${this.#bytes()}`;
+  /** What has passed, at the end. */
+  #sum(end: string): void {
+    const { session } = this;
+    if (session.errorLog.level < INFO) return;
+    const packets = `packets from/to client:${this.#requests}/${this.#responses}`;
+    session.note(INFO, `udp ${end}, ${packets}${this.#bytes()}`);
   }
 
   #bytes(): string {
