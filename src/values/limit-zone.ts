@@ -58,8 +58,6 @@ export class LimitZones<R extends Subject> {
     if (name === '') args.fail(`"${args.name}" must have "zone" parameter`);
     if (bytes < LEAST) args.fail(`zone "${word.text}" is too small`, word);
     const zones = this.#zonesOf(this.blockOf(args.scope));
-    const bound = zones.get(name)?.key;
-    if (bound) args.fail(`${args.name} "${name}" is already bound to key "${bound.source}"`);
     const { use, directive } = this;
     const options = {
       identity: template.source,
@@ -67,6 +65,8 @@ export class LimitZones<R extends Subject> {
         `${directive} "${name}" uses the "${template.source}" key while previously it used the "${before}" key`,
     };
     const shared = zonesOf(args.scope).declare(name, bytes, use, (reason) => args.fail(reason), options);
+    const bound = zones.get(name)?.key;
+    if (bound) args.fail(`${args.name} "${name}" is already bound to key "${bound.source}"`);
     const zone = zones.get(name) ?? new LimitZone<R>(shared);
     zone.key = template;
     zones.set(name, zone);

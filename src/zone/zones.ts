@@ -36,7 +36,7 @@ export class Zone {
     /** Whose it is: the directive that declares it. Zones of another use are never the same zone. */
     readonly use: string,
     public bytes: number,
-    readonly options: ZoneOptions,
+    public options: ZoneOptions,
   ) {}
 
   /** The zone's memory, zero at first; the same in all workers. Throws before it was given. */
@@ -69,7 +69,10 @@ export class ZoneSet {
       return zone;
     }
     if (present.use !== use) fail(`the shared memory zone "${name}" is already declared for a different use`);
-    if (present.bytes === 0) present.bytes = bytes;
+    if (present.bytes === 0 && bytes !== 0) {
+      present.bytes = bytes;
+      present.options = options;
+    }
     if (bytes !== 0 && bytes !== present.bytes) {
       fail(
         `the size ${bytes} of shared memory zone "${name}" conflicts with already declared size ${present.bytes}`,

@@ -14,12 +14,17 @@ import { program } from '../../src/program.ts';
 import { BALANCING_ROWS } from '../kit/balancing-rows.ts';
 import { BINARY, IS_NGINX } from '../kit/proxy.ts';
 import { rigFor } from '../kit/rig.ts';
+import { STREAM_ROWS } from '../kit/stream-rows.ts';
 
 /** What is around the text: lines that come before it are counted in a row's last column. */
 const AROUND = {
   whole: (text: string) => text,
   http: (text: string) => `events { }\nhttp {\n${text}\n}\n`,
   server: (text: string) => `events { }\nhttp {\nserver {\nlisten 18080;\n${text}\n}\n}\n`,
+  stream: (text: string) =>
+    `events { }\nstream {\nlimit_conn_zone $remote_addr zone=z:1m;\n${text}\nserver {\nlisten 18081;\nreturn x;\n}\n}\n`,
+  'stream-server': (text: string) =>
+    `events { }\nstream {\nlimit_conn_zone $remote_addr zone=z:1m;\nserver {\nlisten 18081;\n${text}\n}\n}\n`,
   location: (text: string) => `events { }\nhttp {\nserver {\nlisten 18080;\nlocation / {\n${text}\n}\n}\n}\n`,
 };
 
@@ -410,6 +415,7 @@ const ROWS: readonly Row[] = [
   ['location', 'proxy_ignore_headers Foo;', 'invalid value "Foo"', 6],
   ['location', 'mirror off;\nmirror /a;', '"mirror" directive is duplicate', 7],
   ...BALANCING_ROWS,
+  ...STREAM_ROWS,
 ];
 
 interface Outcome {

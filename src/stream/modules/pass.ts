@@ -13,7 +13,7 @@ import { INTERNAL_ERROR, STATUS_OK } from '../verdict.ts';
 /** How often a connection may be handed on. */
 const MOST = 10;
 
-/** Where to, or what is wrong with the address. */
+/** What may be wrong with an address that can be read. */
 const NO_ADDRESSES = 'no addresses';
 const NO_PORT = 'no port';
 

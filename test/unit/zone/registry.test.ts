@@ -28,6 +28,15 @@ describe('zones of a configuration', () => {
     assert.throws(() => referred.memory, /no memory yet/);
   });
 
+  it('keep what the declaration says of one that is used above it', () => {
+    const set = new ZoneSet();
+    const referred = set.declare('one', 0, 'limit_req', fail);
+    set.declare('one', 65536, 'limit_req', fail, { identity: '$remote_addr' });
+    assert.equal(referred.options.identity, '$remote_addr');
+    set.declare('one', 0, 'limit_req', fail);
+    assert.equal(referred.options.identity, '$remote_addr');
+  });
+
   const refused: [rows: Parameters<typeof zones>, message: string][] = [
     [
       [
