@@ -2,9 +2,11 @@
 import { Reason } from '../../config/reason.ts';
 import { ERROR } from '../../log/levels.ts';
 import { parseAddress } from '../../upstream/address.ts';
-import type { PeerGroup } from '../../upstream/contract.ts';
+import type { PeerGroup, PeerTls } from '../../upstream/contract.ts';
 import { NameGroup } from '../../upstream/name-group.ts';
+import { PeerTlsMaker } from '../../upstream/peer-tls.ts';
 import type { UpstreamGroups } from '../../upstream/registry.ts';
+import { STREAM, type StreamBuild } from '../build.ts';
 import { streamModule } from '../module.ts';
 import { type ProxyConf, proxyRows } from '../proxy/conf.ts';
 import { DatagramPassage } from '../proxy/datagram-passage.ts';
@@ -48,8 +50,18 @@ const begin = (session: Session, conf: ProxyConf, upstreams: UpstreamGroups<Sess
   else passage.refuse();
 };
 
+/** What the servers of a stream block have in common. */
+const made = new WeakMap<StreamBuild, PeerTlsMaker<Session>>();
+
 export const proxyModule = streamModule({
   name: proxyRows.name,
   directives: proxyRows.directives,
+  derive(conf, scope): { readonly tls: PeerTls<Session> | undefined } {
+    if (!conf.proxy_ssl) return { tls: undefined };
+    const build = scope.need(STREAM);
+    const maker = made.get(build) ?? new PeerTlsMaker<Session>(scope);
+    made.set(build, maker);
+    return { tls: maker.of(conf, 'proxy', scope) };
+  },
   content: (conf, { build }) => conf.proxy_pass && ((session) => begin(session, conf, build.upstreams)),
 });

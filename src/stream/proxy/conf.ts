@@ -10,10 +10,12 @@ import {
 import { parseSize } from '../../config/numbers.ts';
 import { enumOf, flag, msec, num, size, wordAt } from '../../config/parsers.ts';
 import { readBind } from '../../upstream/bind-directive.ts';
-import type { LocalAddress } from '../../upstream/contract.ts';
+import type { LocalAddress, PeerTls } from '../../upstream/contract.ts';
+import { peerTlsRows } from '../../upstream/peer-tls.ts';
 import type { GroupRef } from '../../upstream/registry.ts';
 import type { Template } from '../../values/template.ts';
 import { STREAM } from '../build.ts';
+import { template } from '../parsers.ts';
 import type { Session } from '../session.ts';
 
 const WHERE = { in: ['stream', 'stream-server'] satisfies readonly Context[] } as const;
@@ -51,6 +53,23 @@ const rate: Parser<Template<Session> | undefined> = {
   },
 };
 
+/** What stands behind one byte that says how long it is. */
+export const LONGEST_PROTOCOL = 255;
+
+/** Protocols for ALPN, each of which may hold variables. */
+const protocols: Parser<readonly Template<Session>[]> = {
+  arity: { min: 1, max: Number.POSITIVE_INFINITY },
+  parse(args) {
+    const build = args.scope.need(STREAM);
+    return args.words.map(({ text }) => {
+      const value = build.template(text, args.place);
+      if (value.constant !== undefined && text.length > LONGEST_PROTOCOL)
+        args.failDirective('protocol too long');
+      return value;
+    });
+  },
+};
+
 /** Socket options that Node does not reach; they change how fast, not what. */
 const notReached: Parser<number> = {
   ...size,
@@ -84,6 +103,12 @@ export const proxyRows = defineModule({
     proxy_next_upstream_timeout: directive(msec, { ...WHERE, initial: 0 }),
     proxy_protocol: directive(enumOf('off', 'on', 'v2'), { ...WHERE, initial: 'off' }),
     proxy_half_close: directive(flag, { ...WHERE, initial: false }),
+    proxy_ssl: directive(flag, { ...WHERE, initial: false }),
+    proxy_ssl_alpn: directive<readonly Template<Session>[]>(protocols, { ...WHERE, initial: [] }),
+    ...peerTlsRows<Session>('proxy', WHERE.in, template),
   },
 });
-export type ProxyConf = ConfOf<typeof proxyRows>;
+export type ProxyConf = ConfOf<typeof proxyRows> & {
+  /** undefined: bytes go to peers as they are. */
+  readonly tls: PeerTls<Session> | undefined;
+};

@@ -1,22 +1,33 @@
 /** A session that is passed on: peers are tried until one is connected, then bytes go both ways. */
 import { parseSize } from '../../config/numbers.ts';
 import { ERROR, INFO } from '../../log/levels.ts';
-import { connect } from '../../net/connection.ts';
+import { type Connection, connect } from '../../net/connection.ts';
 import { type Lookup, type LookupOwner, lookupError } from '../../net/lookup.ts';
 import { proxyHeaderV1, proxyHeaderV2 } from '../../net/proxy-header-write.ts';
 import { monotonic, Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
+import { PeerStream } from '../../tls/peer-stream.ts';
 import { connectBound } from '../../upstream/bind.ts';
 import { connectFailure } from '../../upstream/connect-failure.ts';
-import { PEER_FAILED, PEER_OK, type Peer, type PeerGroup, type PeerSource } from '../../upstream/contract.ts';
+import {
+  PEER_FAILED,
+  PEER_OK,
+  type Peer,
+  type PeerGroup,
+  type PeerSource,
+  type PeerTls,
+} from '../../upstream/contract.ts';
 import { NameGroup } from '../../upstream/name-group.ts';
+import { peerFault } from '../../upstream/peer-handshake.ts';
 import type { Template } from '../../values/template.ts';
 import type { Session, SessionAttempt, SessionUpstream } from '../session.ts';
 import { BAD_GATEWAY, INTERNAL_ERROR, STATUS_OK } from '../verdict.ts';
 import type { ProxyConf } from './conf.ts';
+import { toTls, whyCut } from './peer-tls.ts';
 import { Side, type SideOwner } from './side.ts';
 
 const EMPTY = Buffer.alloc(0);
 const CONNECTING_ACTION = 'connecting to upstream';
+const SHAKING_ACTION = 'SSL handshaking to upstream';
 const PASSING_ACTION = 'proxying connection';
 
 /** One attempt at one peer. */
@@ -55,6 +66,8 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
   #begun = 0;
   #attemptBegun = 0;
   #connected = false;
+  /** TLS is being agreed on with the peer. */
+  #shaking = false;
   #halfClosed = false;
   #over = false;
   /** What the present attempt comes from; '' where that is all the same. */
@@ -116,6 +129,7 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
   #connect(): void {
     const { session, conf } = this;
     session.action = CONNECTING_ACTION;
+    this.#shaking = false;
     const now = monotonic();
     if (this.attempts.length > 0) this.attempt.responseTime = now - this.#attemptBegun;
     const attempt = new Attempt();
@@ -168,7 +182,16 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
     const { session, conf, attempt } = this;
     const { connection } = this.#peerSide;
     if (!connection) return;
-    if (conf.proxy_socket_keepalive) connection.socket.setKeepAlive();
+    if (connection instanceof PeerStream) {
+      if (conf.tls && !this.#shaken(connection, conf.tls)) return;
+    } else {
+      if (conf.proxy_socket_keepalive) connection.socket.setKeepAlive();
+      this.#greet();
+      if (conf.tls) {
+        this.#shake(connection, conf.tls);
+        return;
+      }
+    }
     if (session.errorLog.level >= INFO) {
       session.note(INFO, `proxy ${endText(connection.socket.localName())} connected to ${attempt.peer}`);
     }
@@ -177,8 +200,42 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
     this.#client.rate = this.#rate(conf.proxy_upload_rate);
     this.#peerSide.rate = this.#rate(conf.proxy_download_rate);
     this.#connected = true;
-    this.#greet();
     this.#feed(this.#client);
+  }
+
+  /** Turns the connection to TLS; `onConnected` follows once more, or `onSideEnd`, or `onGone`. */
+  #shake(plain: Connection, tls: PeerTls<Session>): void {
+    const { session, conf } = this;
+    const peer = this.#peer;
+    if (!peer) return;
+    const stream = toTls(session, conf, tls, this.#peerSide, plain, peer, this.#group?.name ?? '');
+    if (!stream) {
+      this.#finalize(INTERNAL_ERROR);
+      return;
+    }
+    session.action = SHAKING_ACTION;
+    this.#shaking = true;
+    this.#timer.start(conf.proxy_connect_timeout);
+    stream.start();
+  }
+
+  /** The handshake is done. False: the peer is not whom the configuration wants, and the next one is tried. */
+  #shaken(stream: PeerStream, tls: PeerTls<Session>): boolean {
+    const fault = peerFault(stream, tls);
+    if (fault !== '') {
+      this.log(ERROR, fault);
+      this.#next();
+      return false;
+    }
+    this.#shaking = false;
+    return true;
+  }
+
+  /** The peer is gone in the middle of the handshake. */
+  #cut(side: Side): void {
+    const { level, text } = whyCut(side);
+    this.log(level, text);
+    this.#next();
   }
 
   /** Sends the PROXY header that `proxy_protocol` asks for. */
@@ -265,6 +322,10 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
 
   onSideEnd(side: Side): void {
     if (this.#over || (side !== this.#client && side !== this.#peerSide)) return;
+    if (this.#shaking && side !== this.#client) {
+      this.#cut(side);
+      return;
+    }
     side.finished = true;
     if (this.#connected) this.#feed(side);
   }
@@ -317,7 +378,8 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
       this.#finalize(STATUS_OK);
       return;
     }
-    this.log(ERROR, 'upstream timed out (110: Connection timed out)');
+    // Of a handshake that takes too long nginx says nothing.
+    if (!this.#shaking) this.log(ERROR, 'upstream timed out (110: Connection timed out)');
     this.#next();
   }
 
@@ -328,6 +390,10 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
     if (this.#over || (side !== this.#client && side !== this.#peerSide)) return;
     const error = side.connection?.error;
     const isClient = side === this.#client;
+    if (!isClient && this.#shaking) {
+      this.#cut(side);
+      return;
+    }
     if (!isClient && !this.#connected) {
       const { level, message, final } = connectFailure(error, this.#peer, this.#from);
       this.log(level, message);
@@ -369,7 +435,7 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
     this.#release(PEER_OK);
     this.#peerSide.leave();
     session.finalize(status);
-    this.#client.leave();
+    this.#client.stop();
   }
 
   /** A session that can't be passed on at all. */

@@ -93,9 +93,14 @@ export class Side implements ConnectionHandler, TimerOwner {
     this.#pause.start(ms);
   }
 
+  /** Nothing more is taken. */
+  stop(): void {
+    this.#pause?.remove();
+  }
+
   /** It is of no more interest. */
   leave(): void {
-    this.#pause?.remove();
+    this.stop();
     this.connection?.destroy();
   }
 
