@@ -247,6 +247,17 @@ describe('bytes', () => {
     wire.close();
   });
 
+  test('a client that breaks the connection has just left it', async () => {
+    const plain = net.connect(proxy.port('echo'), '127.0.0.1');
+    const socket = tls.connect({ socket: plain, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    socket.write('broken');
+    await once(socket, 'data');
+    plain.resetAndDestroy();
+    await proxy.logged(/client disconnected, bytes from\/to client:6\/6, bytes from\/to upstream:6\/6\n/);
+    assert.ok(!proxy.log.includes('recv() failed'));
+  });
+
   test('the end of the peer is told', async () => {
     const socket = await connect('echo');
     const ended = once(socket, 'end');

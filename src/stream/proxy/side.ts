@@ -67,6 +67,8 @@ export class Side implements ConnectionHandler, TimerOwner {
     const error = connection?.error;
     if (!error) return undefined;
     const reading = error.syscall === 'read';
+    // OpenSSL takes that for an end, and so does nginx.
+    if (reading && connection instanceof TlsStream) return undefined;
     const text = `${reading ? 'recv()' : 'writev()'} failed (${errorText(error)})`;
     return { text, level: undefined, reading };
   }
