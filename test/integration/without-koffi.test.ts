@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { IS_NGINX, startProxy } from '../kit/proxy.ts';
 import { rigFor } from '../kit/rig.ts';
+import { streamConf } from '../kit/stream.ts';
 import { until, waitForListener } from '../kit/wait.ts';
 
 const HIDE = `const Module = require('node:module');
@@ -35,5 +36,17 @@ describe('without koffi', { skip: IS_NGINX && 'nginx has none' }, () => {
     process.kill(proxy.pid, 'SIGHUP');
     await until(() => /gracefully shutting down/.test(proxy.log), 'the reload');
     assert.equal((await proxy.get('/')).body, 'served');
+  });
+
+  test('receives no datagrams, and says so', async (t) => {
+    const rig = rigFor(t);
+    const hide = join(rig.dir, 'hide.cjs');
+    writeFileSync(hide, HIDE);
+    const { conf = '' } = streamConf('server { listen 127.0.0.1:%port% udp; return x; }');
+    const env = { NODE_OPTIONS: `--require ${hide}` };
+    await assert.rejects(
+      startProxy(rig, { conf, env }),
+      /\[emerg\] .*datagrams to 127\.0\.0\.1:\d+ cannot be received without the package koffi/,
+    );
   });
 });
