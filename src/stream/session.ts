@@ -17,7 +17,7 @@ import {
 import { wallClock } from '../net/timers.ts';
 import { EAGAIN } from '../platform/datagrams.ts';
 import { errnoText, errorText } from '../platform/errno.ts';
-import type { TlsConnection } from '../tls/connection.ts';
+import { TlsConnection } from '../tls/connection.ts';
 import type { Asker, UnderWay } from '../upstream/contract.ts';
 import { validateHost } from '../values/host.ts';
 import type { LimitStatus } from '../values/limit-conn.ts';
@@ -179,7 +179,8 @@ export class Session implements ConnectionHandler, Link<Session>, Asker, Subject
     else if (connection.ended) this.onEnd();
   }
 
-  #adopt({ local, proxyProtocol, bytes, passes }: Passed): void {
+  #adopt({ connection, local, proxyProtocol, bytes, passes }: Passed): void {
+    if (connection instanceof TlsConnection) this.tls = connection;
     this.#local = local;
     this.proxyProtocol = proxyProtocol;
     this.peeked = bytes;

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { Certificates } from '../kit/certificates.ts';
 import { type Subject, startProxy } from '../kit/proxy.ts';
 import { Rig } from '../kit/rig.ts';
 import { streamConf } from '../kit/stream.ts';
+import { connectTls } from '../kit/tls-client.ts';
+import { Udp } from '../kit/udp.ts';
 import { until } from '../kit/wait.ts';
+import { Wire } from '../kit/wire.ts';
 
 const rig = new Rig();
 let proxy: Subject;
@@ -14,6 +18,7 @@ let proxy: Subject;
 const TEXT = "return '$server_addr:$server_port $remote_addr $proxy_protocol_addr $realip_remote_addr.';";
 
 before(async () => {
+  new Certificates(rig.dir).make('a.test');
   const { conf = '' } = streamConf(`
     log_format s '$server_port $status';
     access_log %dir%/access.log s;
@@ -40,6 +45,14 @@ before(async () => {
     server { listen 127.0.0.1:%port:portless%; pass $remote_addr; }
     server { listen 127.0.0.1:%port:host%; pass $hostname.invalid:80; }
     server { listen 127.0.0.1:%port:bad%; pass $remote_addr:0; }
+    server { listen 127.0.0.1:%port:udp% udp; pass 127.0.0.1:%port:text%; }
+    server { listen 127.0.0.1:%port:preread%; ssl_preread on; pass 127.0.0.1:%port:http%; }
+    ssl_certificate %dir%/a.test.pem;
+    ssl_certificate_key %dir%/a.test.key;
+    server { listen 127.0.0.1:%port:secretpreread% ssl; ssl_preread on; pass 127.0.0.1:%port:http%; }
+    server { listen 127.0.0.1:%port:secret% ssl; pass 127.0.0.1:%port:http%; }
+    server { listen 127.0.0.1:%port:secrettext% ssl; pass 127.0.0.1:%port:protocol%; }
+    server { listen 127.0.0.1:%port:protocol%; return '$ssl_protocol $server_port'; }
     server { listen 127.0.0.1:%port:loop%; pass 127.0.0.1:%port:loop%; }`);
   proxy = await startProxy(rig, {
     conf: `${conf}
@@ -47,6 +60,7 @@ http {
   access_log off;
   server {
     listen 127.0.0.1:%port:http%;
+    location /tls { return 200 '$scheme $https $ssl_protocol'; }
     location / { return 200 '$server_addr:$server_port $remote_addr $proxy_protocol_addr.'; }
   }
 }
@@ -132,6 +146,37 @@ test('nobody listens there, and what is no address', async () => {
   await proxy.logged(line('no addresses in pass "[^"]+\\.invalid:80"'));
   assert.equal(await said('bad'), '');
   await proxy.logged(line('invalid port in pass "127\\.0\\.0\\.1:0"'));
+});
+
+test('TLS stays, for servers of http and of stream', async () => {
+  const wire = new Wire(await connectTls(proxy.port('secret')));
+  wire.send('GET /tls HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.equal((await wire.readMessage()).body.toString(), 'https on TLSv1.3');
+  wire.send('GET /tls HTTP/1.0\r\n\r\n');
+  assert.match(await wire.readToEnd(), /https on TLSv1\.3$/);
+  wire.close();
+  const other = new Wire(await connectTls(proxy.port('secrettext')));
+  assert.equal(await other.readToEnd(), `TLSv1.3 ${proxy.port('protocol')}`);
+  other.close();
+});
+
+test('datagrams are not passed on', async () => {
+  const client = await Udp.client(rig, proxy.port('udp'));
+  client.send('hello');
+  await proxy.logged(
+    /\[error\] .*cannot pass udp connection while passing connection to port, udp client: 127\.0\.0\.1, server: /,
+  );
+});
+
+test('bytes that the preread phase has seen go along; of TLS they cannot', async () => {
+  assert.match(await said('preread', 'GET /tls HTTP/1.0\r\n\r\n'), /http {2}$/);
+  const wire = new Wire(await connectTls(proxy.port('secretpreread')));
+  wire.send('GET /tls HTTP/1.0\r\n\r\n');
+  assert.equal(await wire.readToEnd(), '');
+  wire.close();
+  await proxy.logged(
+    /\[error\] .*cannot pass connection with preread data while passing connection to port, client: 127\.0\.0\.1, server: /,
+  );
 });
 
 test('a circle ends', async () => {

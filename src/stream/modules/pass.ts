@@ -69,7 +69,12 @@ const where: Parser<Where | undefined> = {
 
 /** The target, where the session may be handed on at all. */
 const checked = (session: Session, find: Where): Target | undefined => {
-  if (session.inspected && session.peeked.length > 0) {
+  if (session.datagrams) {
+    session.log(ERROR, 'cannot pass udp connection');
+    return undefined;
+  }
+  // In the clear nginx only peeks, so that what was looked at can still go along.
+  if (session.tls && session.inspected && session.peeked.length > 0) {
     session.log(ERROR, 'cannot pass connection with preread data');
     return undefined;
   }
