@@ -2,24 +2,23 @@
 import { parseSize } from '../../config/numbers.ts';
 import { ALERT, CRIT, ERROR, INFO } from '../../log/levels.ts';
 import type { Readable } from '../../net/datagram-socket.ts';
-import { type Lookup, type LookupOwner, lookupError } from '../../net/lookup.ts';
 import { proxyHeaderV1, proxyHeaderV2 } from '../../net/proxy-header-write.ts';
-import { monotonic, Timer, type TimerOwner } from '../../net/timers.ts';
+import { Timer, type TimerOwner } from '../../net/timers.ts';
 import { EAGAIN, EINTR, received } from '../../platform/datagrams.ts';
 import { errnoText } from '../../platform/errno.ts';
 import { SystemError } from '../../platform/libc.ts';
 import { localAddress } from '../../upstream/bind.ts';
-import { PEER_FAILED, PEER_OK, type Peer, type PeerGroup, type PeerSource } from '../../upstream/contract.ts';
-import { NameGroup } from '../../upstream/name-group.ts';
+import { PEER_FAILED, PEER_OK, type Peer, type PeerGroup } from '../../upstream/contract.ts';
 import type { Template } from '../../values/template.ts';
 import { type DatagramClient, type DatagramTaker, sendFailureLevel } from '../datagram-client.ts';
 import type { Session, SessionUpstream } from '../session.ts';
 import { BAD_GATEWAY, INTERNAL_ERROR, STATUS_OK } from '../verdict.ts';
+import { type Attempt, Attempts, type AttemptsOwner } from './attempts.ts';
 import { type ProxyConf, UNLIMITED } from './conf.ts';
 import { DatagramPeer, type Source } from './datagram-peer.ts';
 import { DatagramQueue } from './datagram-queue.ts';
 import { Pace } from './pace.ts';
-import { Attempt, endText } from './passage.ts';
+import { endText } from './passage.ts';
 
 const EMPTY = Buffer.alloc(0);
 /** So many of a peer's datagrams are taken at once; other sockets come first then. */
@@ -30,9 +29,8 @@ const AGAIN_MS = 1;
 /** Failures of connect() that tell of the peer or the way to it: all others are critical. */
 const UNREACHABLE = new Set([11, 100, 101, 104, 111, 112, 113]);
 
-export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner, DatagramTaker, Readable {
-  readonly attempts: Attempt[] = [];
-  attempt: Attempt = new Attempt();
+export class DatagramPassage implements SessionUpstream, AttemptsOwner, TimerOwner, DatagramTaker, Readable {
+  readonly #tries: Attempts = new Attempts(this);
   /** Datagrams of the client, and of the peer. */
   #requests = 1;
   #responses = 0;
@@ -43,14 +41,7 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   readonly #clientPace: Pace = new Pace(this);
   readonly #peerPace: Pace = new Pace(this);
   readonly #peerRetry: Timer = new Timer(this);
-  #group: PeerGroup<Session> | undefined = undefined;
-  #source: PeerSource | undefined = undefined;
-  /** The peer of the present attempt, until it is released. */
-  #chosen: Peer | undefined = undefined;
   #peer: DatagramPeer | undefined = undefined;
-  #lookup: Lookup | undefined = undefined;
-  #begun = 0;
-  #attemptBegun = 0;
   readonly #waiting: DatagramQueue = new DatagramQueue();
   #over = false;
 
@@ -62,58 +53,25 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
 
   /** Takes the session over and begins with a group's peers. */
   start(group: PeerGroup<Session>): void {
-    this.#group = group;
     this.client.taker = this;
-    const source = group.source(this.session);
-    if (source) this.#choose(source);
-    else if (group instanceof NameGroup) this.#resolve(group);
-    else throw new Error(`upstream "${group.name}" has nothing to choose from`);
+    this.#tries.start(group);
   }
 
-  #resolve(group: NameGroup): void {
-    const lookup = group.lookup(this);
-    if (!lookup.over) this.#lookup = lookup;
+  get attempts(): readonly Attempt[] {
+    return this.#tries.list;
   }
 
-  onResolved({ name, code, addresses }: Lookup): void {
-    this.#lookup = undefined;
-    if (this.#over) return;
-    if (code !== 0) {
-      this.log(ERROR, `${name} could not be resolved (${code}: ${lookupError(code)})`);
-      this.#finalize(INTERNAL_ERROR);
-      return;
-    }
-    const group = this.#group;
-    if (group instanceof NameGroup) group.found(addresses);
-    const source = group?.source(this.session);
-    if (source) this.#choose(source);
-    else this.#finalize(INTERNAL_ERROR);
-  }
-
-  #choose(source: PeerSource): void {
-    const { proxy_next_upstream_tries: tries } = this.conf;
-    this.#source = source;
-    this.#begun = monotonic();
-    if (tries > 0 && source.tries > tries) source.tries = tries;
-    this.#connect();
+  get attempt(): Attempt {
+    return this.#tries.current;
   }
 
   // ---- attempts
 
-  #connect(): void {
+  connect(): void {
     const { session } = this;
     session.action = 'connecting to upstream';
-    const now = monotonic();
-    if (this.attempts.length > 0) this.attempt.responseTime = now - this.#attemptBegun;
-    const attempt = new Attempt();
-    this.attempts.push(attempt);
-    this.attempt = attempt;
-    this.#attemptBegun = now;
-    const peer = this.#source?.pick();
-    attempt.peer = peer?.name ?? this.#group?.name ?? '';
-    this.#chosen = peer;
+    const peer = this.#tries.open();
     if (!peer) {
-      this.log(ERROR, 'no live upstreams');
       this.#finalize(BAD_GATEWAY);
       return;
     }
@@ -151,29 +109,18 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   }
 
   #next(): void {
-    const { conf } = this;
-    this.#release(PEER_FAILED);
+    this.#tries.release(PEER_FAILED);
     this.#waiting.clear();
-    const late =
-      conf.proxy_next_upstream_timeout > 0 && monotonic() - this.#begun >= conf.proxy_next_upstream_timeout;
-    if (!this.#source || this.#source.tries === 0 || !conf.proxy_next_upstream || late)
-      this.#finalize(BAD_GATEWAY);
-    else this.#connect();
-  }
-
-  #release(state: number): void {
-    const peer = this.#chosen;
-    this.#chosen = undefined;
-    if (peer) this.#source?.release(peer, state);
+    if (this.#tries.goOn) this.connect();
+    else this.#finalize(BAD_GATEWAY);
   }
 
   #connected(peer: DatagramPeer): void {
-    const { session, conf, attempt } = this;
+    const { session, conf } = this;
     if (session.errorLog.level >= INFO) {
-      session.note(INFO, `udp proxy ${endText(peer.localName() ?? {})} connected to ${attempt.peer}`);
+      session.note(INFO, `udp proxy ${endText(peer.localName() ?? {})} connected to ${this.attempt.peer}`);
     }
-    attempt.connectTime = monotonic() - this.#attemptBegun;
-    if (this.#chosen) this.#source?.onConnect?.(this.#chosen);
+    this.#tries.connected();
     this.#clientPace.rate = this.#rate(conf.proxy_upload_rate);
     this.#peerPace.rate = this.#rate(conf.proxy_download_rate);
     peer.start();
@@ -244,12 +191,8 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
 
   /** So many bytes have come from the peer, or an error, which counts as an answer too. */
   #came(length: number): void {
-    const { attempt } = this;
     this.#peerPace.took(length);
-    if (attempt.firstByteTime < 0) {
-      attempt.firstByteTime = monotonic() - this.#attemptBegun;
-      if (this.#chosen) this.#source?.onHead(this.#chosen);
-    }
+    this.#tries.answered();
     this.#responses++;
     this.#received += length;
   }
@@ -383,20 +326,18 @@ export class DatagramPassage implements SessionUpstream, LookupOwner, TimerOwner
   #finalize(status: number): void {
     if (this.#over) return;
     this.#over = true;
-    const { attempt, session } = this;
+    const { attempt } = this;
     const peer = this.#peer;
-    this.#lookup?.cancel();
-    this.#lookup = undefined;
     for (const timer of [this.#timer, this.#clientPace.pause, this.#peerPace.pause, this.#peerRetry])
       timer.remove();
-    if (attempt.responseTime < 0) attempt.responseTime = monotonic() - this.#attemptBegun;
+    this.#tries.end();
     if (peer) {
       attempt.received = this.#received;
       attempt.sent = peer.sent;
     }
-    this.#release(peer?.failed ? PEER_FAILED : PEER_OK);
+    this.#tries.release(peer?.failed ? PEER_FAILED : PEER_OK);
     peer?.close();
-    session.finalize(status);
+    this.session.finalize(status);
   }
 
   // ---- logging

@@ -2,25 +2,17 @@
 import { parseSize } from '../../config/numbers.ts';
 import { ERROR, INFO } from '../../log/levels.ts';
 import { type Connection, connect } from '../../net/connection.ts';
-import { type Lookup, type LookupOwner, lookupError } from '../../net/lookup.ts';
 import { proxyHeaderV1, proxyHeaderV2 } from '../../net/proxy-header-write.ts';
-import { monotonic, Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
+import { Timer, type TimerOwner, wallClock } from '../../net/timers.ts';
 import { PeerStream } from '../../tls/peer-stream.ts';
 import { connectBound } from '../../upstream/bind.ts';
 import { connectFailure } from '../../upstream/connect-failure.ts';
-import {
-  PEER_FAILED,
-  PEER_OK,
-  type Peer,
-  type PeerGroup,
-  type PeerSource,
-  type PeerTls,
-} from '../../upstream/contract.ts';
-import { NameGroup } from '../../upstream/name-group.ts';
+import { PEER_FAILED, PEER_OK, type PeerGroup, type PeerTls } from '../../upstream/contract.ts';
 import { peerFault } from '../../upstream/peer-handshake.ts';
 import type { Template } from '../../values/template.ts';
-import type { Session, SessionAttempt, SessionUpstream } from '../session.ts';
+import type { Session, SessionUpstream } from '../session.ts';
 import { BAD_GATEWAY, INTERNAL_ERROR, STATUS_OK } from '../verdict.ts';
+import { type Attempt, Attempts, type AttemptsOwner } from './attempts.ts';
 import type { ProxyConf } from './conf.ts';
 import { toTls, whyCut } from './peer-tls.ts';
 import { Side, type SideOwner } from './side.ts';
@@ -30,41 +22,18 @@ const CONNECTING_ACTION = 'connecting to upstream';
 const SHAKING_ACTION = 'SSL handshaking to upstream';
 const PASSING_ACTION = 'proxying connection';
 
-/** One attempt at one peer. */
-export class Attempt implements SessionAttempt {
-  peer = '';
-  connectTime = -1;
-  firstByteTime = -1;
-  responseTime = -1;
-  received = 0;
-  sent = 0;
-
-  /** For balancers that learn how quick a peer is. */
-  get headerTime(): number {
-    return this.firstByteTime;
-  }
-}
-
 /** `127.0.0.1:80`, `[::1]:80`, `unix:`. */
 export const endText = ({ address = '', port = 0 }: { address?: string; port?: number }): string => {
   if (address === '') return 'unix:';
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 };
 
-export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOwner {
-  readonly attempts: Attempt[] = [];
-  attempt: Attempt = new Attempt();
+export class Passage implements SessionUpstream, SideOwner, AttemptsOwner, TimerOwner {
+  readonly #tries: Attempts = new Attempts(this);
   readonly #client: Side = new Side(this);
   #peerSide: Side = new Side(this);
   readonly #timer: Timer = new Timer(this);
   readonly #startSecond: number = Math.floor(wallClock() / 1000);
-  #group: PeerGroup<Session> | undefined = undefined;
-  #source: PeerSource | undefined = undefined;
-  /** The peer of the present attempt, until it is released. */
-  #peer: Peer | undefined = undefined;
-  #lookup: Lookup | undefined = undefined;
-  #begun = 0;
-  #attemptBegun = 0;
   #connected = false;
   /** TLS is being agreed on with the peer. */
   #shaking = false;
@@ -87,60 +56,27 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
   /** Takes the session over and begins with a group's peers. */
   start(group: PeerGroup<Session>): void {
     const { connection } = this.session;
-    this.#group = group;
     connection.handler = this.#client;
     if (this.#client.heldLength < this.conf.proxy_buffer_size) connection.resume();
-    const source = group.source(this.session);
-    if (source) this.#choose(source);
-    else if (group instanceof NameGroup) this.#resolve(group);
-    else throw new Error(`upstream "${group.name}" has nothing to choose from`);
+    this.#tries.start(group);
   }
 
-  #resolve(group: NameGroup): void {
-    const lookup = group.lookup(this);
-    if (!lookup.over) this.#lookup = lookup;
+  get attempts(): readonly Attempt[] {
+    return this.#tries.list;
   }
 
-  onResolved({ name, code, addresses }: Lookup): void {
-    this.#lookup = undefined;
-    if (this.#over) return;
-    const group = this.#group;
-    if (code !== 0) {
-      this.session.log(ERROR, `${name} could not be resolved (${code}: ${lookupError(code)})`);
-      this.#finalize(INTERNAL_ERROR);
-      return;
-    }
-    if (group instanceof NameGroup) group.found(addresses);
-    const source = group?.source(this.session);
-    if (source) this.#choose(source);
-    else this.#finalize(INTERNAL_ERROR);
-  }
-
-  #choose(source: PeerSource): void {
-    const { proxy_next_upstream_tries: tries } = this.conf;
-    this.#source = source;
-    this.#begun = monotonic();
-    if (tries > 0 && source.tries > tries) source.tries = tries;
-    this.#connect();
+  get attempt(): Attempt {
+    return this.#tries.current;
   }
 
   // ---- attempts
 
-  #connect(): void {
+  connect(): void {
     const { session, conf } = this;
     session.action = CONNECTING_ACTION;
     this.#shaking = false;
-    const now = monotonic();
-    if (this.attempts.length > 0) this.attempt.responseTime = now - this.#attemptBegun;
-    const attempt = new Attempt();
-    this.attempts.push(attempt);
-    this.attempt = attempt;
-    this.#attemptBegun = now;
-    const peer = this.#source?.pick();
-    attempt.peer = peer?.name ?? this.#group?.name ?? '';
-    this.#peer = peer;
+    const peer = this.#tries.open();
     if (!peer) {
-      this.log(ERROR, 'no live upstreams');
       this.#finalize(BAD_GATEWAY);
       return;
     }
@@ -150,36 +86,27 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
     this.#from = bind === 'off' ? '' : bind.address.text(session);
     side.connection =
       bind === 'off' ? connect(peer.to, side) : connectBound(side, this.#from, bind.transparent, peer.to);
-    if (side.connection) this.#timer.start(conf.proxy_connect_timeout, now);
+    if (side.connection) this.#timer.start(conf.proxy_connect_timeout);
     else this.#finalize(INTERNAL_ERROR);
   }
 
   #next(): void {
-    const { conf } = this;
     const side = this.#peerSide;
     this.#timer.stop();
-    this.#release(PEER_FAILED);
-    const late =
-      conf.proxy_next_upstream_timeout > 0 && monotonic() - this.#begun >= conf.proxy_next_upstream_timeout;
-    if (!this.#source || this.#source.tries === 0 || !conf.proxy_next_upstream || late) {
+    this.#tries.release(PEER_FAILED);
+    if (!this.#tries.goOn) {
       this.#finalize(BAD_GATEWAY);
       return;
     }
     this.attempt.sent = side.sent;
     this.#peerSide = new Side(this);
     side.leave();
-    this.#connect();
-  }
-
-  #release(state: number): void {
-    const peer = this.#peer;
-    this.#peer = undefined;
-    if (peer) this.#source?.release(peer, state);
+    this.connect();
   }
 
   onConnected(): void {
     if (this.#over) return;
-    const { session, conf, attempt } = this;
+    const { session, conf } = this;
     const { connection } = this.#peerSide;
     if (!connection) return;
     if (connection instanceof PeerStream) {
@@ -193,10 +120,9 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
       }
     }
     if (session.errorLog.level >= INFO) {
-      session.note(INFO, `proxy ${endText(connection.socket.localName())} connected to ${attempt.peer}`);
+      session.note(INFO, `proxy ${endText(connection.socket.localName())} connected to ${this.attempt.peer}`);
     }
-    attempt.connectTime = monotonic() - this.#attemptBegun;
-    if (this.#peer) this.#source?.onConnect?.(this.#peer);
+    this.#tries.connected();
     this.#client.rate = this.#rate(conf.proxy_upload_rate);
     this.#peerSide.rate = this.#rate(conf.proxy_download_rate);
     this.#connected = true;
@@ -206,9 +132,9 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
   /** Turns the connection to TLS; `onConnected` follows once more, or `onSideEnd`, or `onGone`. */
   #shake(plain: Connection, tls: PeerTls<Session>): void {
     const { session, conf } = this;
-    const peer = this.#peer;
+    const { peer, groupName } = this.#tries;
     if (!peer) return;
-    const stream = toTls(session, conf, tls, this.#peerSide, plain, peer, this.#group?.name ?? '');
+    const stream = toTls(session, conf, tls, this.#peerSide, plain, peer, groupName);
     if (!stream) {
       this.#finalize(INTERNAL_ERROR);
       return;
@@ -297,13 +223,9 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
 
   /** Passes bytes on, which are only there during the call. */
   #pass(side: Side, bytes: Uint8Array): void {
-    const { attempt } = this;
     side.received += bytes.length;
     if (side === this.#client) this.session.received += bytes.length;
-    else if (attempt.firstByteTime < 0) {
-      attempt.firstByteTime = monotonic() - this.#attemptBegun;
-      if (this.#peer) this.#source?.onHead(this.#peer);
-    }
+    else this.#tries.answered();
     const target = this.#other(side).connection;
     if (target && !target.closed && !target.writeCopy('', bytes)) side.connection?.pause();
   }
@@ -395,7 +317,7 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
       return;
     }
     if (!isClient && !this.#connected) {
-      const { level, message, final } = connectFailure(error, this.#peer, this.#from);
+      const { level, message, final } = connectFailure(error, this.#tries.peer, this.#from);
       this.log(level, message);
       if (final) this.#finalize(INTERNAL_ERROR);
       else this.#next();
@@ -425,16 +347,14 @@ export class Passage implements SessionUpstream, SideOwner, LookupOwner, TimerOw
   #finalize(status: number): void {
     if (this.#over) return;
     this.#over = true;
-    const { attempt, session } = this;
-    this.#lookup?.cancel();
-    this.#lookup = undefined;
+    const { attempt } = this;
     this.#timer.remove();
-    if (attempt.responseTime < 0) attempt.responseTime = monotonic() - this.#attemptBegun;
+    this.#tries.end();
     attempt.received = this.#peerSide.received;
     attempt.sent = this.#peerSide.sent;
-    this.#release(PEER_OK);
+    this.#tries.release(PEER_OK);
     this.#peerSide.leave();
-    session.finalize(status);
+    this.session.finalize(status);
     this.#client.stop();
   }
 
