@@ -13,7 +13,7 @@ import { type Endpoint, goOn, listensAt, type Reachable, type Taker } from '../n
 import { errnoText } from '../platform/errno.ts';
 import { libcAvailable } from '../platform/libc.ts';
 import { getLimit } from '../platform/process-calls.ts';
-import { boundSockets } from '../process/bound-sockets.ts';
+import { type ServedSocket, servedSockets } from '../process/bound-sockets.ts';
 import type { ListenSpec, Service, WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
 import { eventsKey } from '../process/events-module.ts';
@@ -30,16 +30,6 @@ import { isServerName, type ServerName, ServerNames } from './server-names.ts';
 import { makeTempFolders } from './temp-folders.ts';
 
 const EMFILE = 24;
-
-/** One listening socket, and the addresses that come in on it. */
-interface Socket {
-  readonly spec: ListenSpec;
-  readonly fallback: AddressConf;
-  /** By local address, where a wildcard socket serves several. */
-  readonly byAddress: ReadonlyMap<string, AddressConf>;
-  /** What is accepted must be given TCP_NODELAY: it does not inherit it. */
-  delays: boolean;
-}
 
 /** What a server without `server_name` is called. */
 const UNNAMED: readonly ServerName[] = [{ text: '', regex: undefined }];
@@ -82,20 +72,6 @@ const addressConf = (build: HttpBuild, address: AddressBuild): AddressConf => {
   };
 };
 
-/** Which sockets are bound, and what comes in on them. */
-const socketsOf = (build: HttpBuild): readonly Socket[] => {
-  const confs = new Map([...build.addresses.values()].map((one) => [one, addressConf(build, one)]));
-  return boundSockets(build.addresses.values()).flatMap(({ own, others }) => {
-    const fallback = confs.get(own);
-    const byAddress = new Map<string, AddressConf>();
-    for (const other of others) {
-      const conf = confs.get(other);
-      if (conf) byAddress.set(other.listen.spec.address, conf);
-    }
-    return fallback ? [{ spec: own.listen.spec, fallback, byAddress, delays: true }] : [];
-  });
-};
-
 export class HttpService implements Service, ClientHost, Reachable {
   readonly listens: readonly ListenSpec[];
   readonly logFiles: readonly string[];
@@ -103,7 +79,7 @@ export class HttpService implements Service, ClientHost, Reachable {
   readonly slots: number;
   draining = false;
   log!: ErrorLog;
-  readonly #sockets: readonly Socket[];
+  readonly #sockets: readonly ServedSocket<AddressConf>[];
   readonly #servers: net.Server[] = [];
   readonly #clients = new Chain<Served>();
   #connections = 0;
@@ -118,7 +94,7 @@ export class HttpService implements Service, ClientHost, Reachable {
     readonly modules: readonly AnyHttpModule[],
   ) {
     for (const { runtime } of build.servers) runtime.tls = runtime.location.confOf(sslModule).tls;
-    this.#sockets = socketsOf(build);
+    this.#sockets = servedSockets(build.addresses.values(), (one) => addressConf(build, one));
     for (const { runtime } of build.servers) runtime.http2 = speaksHttp2(runtime);
     this.listens = this.#sockets.map(({ spec }) => spec);
     this.logFiles = [...build.logFiles];
@@ -161,7 +137,7 @@ export class HttpService implements Service, ClientHost, Reachable {
     }
   }
 
-  #accept(socket: Socket, handle: StreamHandle): void {
+  #accept(socket: ServedSocket<AddressConf>, handle: StreamHandle): void {
     // With no descriptor left libuv closes the connections that come next, and tells nobody.
     if (handle.fd === this.#lastDescriptor) this.log.write(CRIT, `accept4() failed (${errnoText(EMFILE)})`);
     if (this.#clients.size >= this.#connections) {

@@ -36,3 +36,30 @@ export const boundSockets = <T extends Listened>(addresses: Iterable<T>): readon
     return [{ own, others }];
   });
 };
+
+/** What a service keeps of one socket; `C`: what holds for connections to an address. */
+export interface ServedSocket<C> {
+  readonly spec: ListenSpec;
+  readonly fallback: C;
+  /** By local address, where a wildcard socket serves several. */
+  readonly byAddress: ReadonlyMap<string, C>;
+  /** What is accepted must be given TCP_NODELAY: it does not inherit it. */
+  delays: boolean;
+}
+
+/** Which sockets are bound, and what comes in on them; `confOf` is asked once an address, in order. */
+export const servedSockets = <T extends Listened, C extends object>(
+  addresses: Iterable<T>,
+  confOf: (address: T) => C,
+): readonly ServedSocket<C>[] => {
+  const confs = new Map([...addresses].map((one) => [one, confOf(one)]));
+  return boundSockets(confs.keys()).flatMap(({ own, others }) => {
+    const fallback = confs.get(own);
+    const byAddress = new Map<string, C>();
+    for (const other of others) {
+      const conf = confs.get(other);
+      if (conf) byAddress.set(other.listen.spec.address, conf);
+    }
+    return fallback ? [{ spec: own.listen.spec, fallback, byAddress, delays: true }] : [];
+  });
+};

@@ -10,7 +10,7 @@ import { Chain } from '../net/chain.ts';
 import { accepted, Connection, localAddressOf, nextNumber, type StreamHandle } from '../net/connection.ts';
 import { canWait } from '../net/datagram-socket.ts';
 import { type Endpoint, listensAt, type Reachable, type Taker } from '../net/passed.ts';
-import { boundSockets } from '../process/bound-sockets.ts';
+import { type ServedSocket, servedSockets } from '../process/bound-sockets.ts';
 import { type ListenSpec, type Service, socketId, type WorkerContext } from '../process/contract.ts';
 import type { DebugConnections } from '../process/debug-connections.ts';
 import { eventsKey } from '../process/events-module.ts';
@@ -21,16 +21,6 @@ import { DatagramListener } from './datagram-listener.ts';
 import type { AnyStreamModule } from './module.ts';
 import type { AddressConf, Server } from './server.ts';
 import { Session, type SessionHost } from './session.ts';
-
-/** One listening socket, and the addresses that come in on it. */
-interface Socket {
-  readonly spec: ListenSpec;
-  readonly fallback: AddressConf;
-  /** By local address, where a wildcard socket serves several. */
-  readonly byAddress: ReadonlyMap<string, AddressConf>;
-  /** What is accepted must be given TCP_NODELAY: it does not inherit it. */
-  delays: boolean;
-}
 
 /** What a server without `server_name` is called. */
 const UNNAMED: readonly ServerName<Session>[] = [{ text: '', regex: undefined }];
@@ -63,26 +53,12 @@ const addressConf = (build: StreamBuild, address: AddressBuild): AddressConf => 
   };
 };
 
-/** Which sockets are bound, and what comes in on them. */
-const socketsOf = (build: StreamBuild): readonly Socket[] => {
-  const confs = new Map([...build.addresses.values()].map((one) => [one, addressConf(build, one)]));
-  return boundSockets(build.addresses.values()).flatMap(({ own, others }) => {
-    const fallback = confs.get(own);
-    const byAddress = new Map<string, AddressConf>();
-    for (const other of others) {
-      const conf = confs.get(other);
-      if (conf) byAddress.set(other.listen.spec.address, conf);
-    }
-    return fallback ? [{ spec: own.listen.spec, fallback, byAddress, delays: true }] : [];
-  });
-};
-
 export class StreamService implements Service, SessionHost, Reachable {
   readonly listens: readonly ListenSpec[];
   readonly logFiles: readonly string[];
   readonly slots: number;
   log!: ErrorLog;
-  readonly #sockets: readonly Socket[];
+  readonly #sockets: readonly ServedSocket<AddressConf>[];
   readonly #servers: net.Server[] = [];
   readonly #datagrams: DatagramListener[] = [];
   readonly #sessions = new Chain<Session>();
@@ -98,7 +74,7 @@ export class StreamService implements Service, SessionHost, Reachable {
     readonly build: StreamBuild,
     readonly modules: readonly AnyStreamModule[],
   ) {
-    this.#sockets = socketsOf(build);
+    this.#sockets = servedSockets(build.addresses.values(), (one) => addressConf(build, one));
     this.listens = this.#sockets.map(({ spec }) => spec);
     this.logFiles = [...build.logFiles];
     this.slots = build.variables.slots;
@@ -140,7 +116,7 @@ export class StreamService implements Service, SessionHost, Reachable {
     }
   }
 
-  #accept(socket: Socket, handle: StreamHandle): void {
+  #accept(socket: ServedSocket<AddressConf>, handle: StreamHandle): void {
     if (!this.#hasRoom()) {
       handle.close();
       return;
@@ -157,14 +133,14 @@ export class StreamService implements Service, SessionHost, Reachable {
   }
 
   /** A new session on a socket, by the address that its client has sent to. */
-  #sessionOn(socket: Socket, local: string): Session {
+  #sessionOn(socket: ServedSocket<AddressConf>, local: string): Session {
     const session = new Session(this, socket.byAddress.get(local) ?? socket.fallback, socket.spec.key);
     this.#sessions.add(session);
     return session;
   }
 
   /** Begins to receive datagrams on a descriptor. */
-  #receive(socket: Socket, fd: number): void {
+  #receive(socket: ServedSocket<AddressConf>, fd: number): void {
     const { spec } = socket;
     if (!canWait) {
       this.log.write(ALERT, `datagrams to ${spec.key} cannot be received: Node gives no handles`);
